@@ -1,0 +1,5 @@
+/** Health and meters. */
+@NullMarked
+package io.idefics.observability;
+
+import org.jspecify.annotations.NullMarked;
