@@ -36,8 +36,7 @@ public class GenerationException extends RuntimeException {
         this(type, message, param, null);
     }
 
-    public GenerationException(
-            ErrorType type, String message, @Nullable String param, @Nullable Throwable cause) {
+    public GenerationException(ErrorType type, String message, @Nullable String param, @Nullable Throwable cause) {
         super(message, cause);
         this.type = type;
         this.param = param;

@@ -26,8 +26,7 @@ public record SamplingParams(
         OptionalLong seed) {
 
     /** Always the most likely token. */
-    public static final SamplingParams GREEDY =
-            new SamplingParams(0, 1, 0, 1, 0, 0, Map.of(), OptionalLong.empty());
+    public static final SamplingParams GREEDY = new SamplingParams(0, 1, 0, 1, 0, 0, Map.of(), OptionalLong.empty());
 
     public SamplingParams {
         logitBias = Map.copyOf(logitBias);
