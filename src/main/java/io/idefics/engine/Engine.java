@@ -1,0 +1,193 @@
+package io.idefics.engine;
+
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.model.IdeficsModel;
+import io.idefics.model.ImageStates;
+import io.idefics.model.KeyValueCache;
+import io.idefics.model.Step;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.FluxSink;
+
+/**
+ * Runs sequences on one model: one thread that owns the model, loads it, takes waiting sequences in turn and closes it.
+ * It knows token ids only, never text.
+ */
+public final class Engine implements AutoCloseable {
+
+    /*
+     * The model, the caches and the sequence that is running belong to the engine thread; other threads reach it through
+     * the queue alone. A sequence that nobody waits for any more is dropped before its next step, so a client that leaves
+     * costs at most one step. A step that fails ends its own sequence and no other. An Error that is not the fault of one
+     * sequence ends the thread: everything that waits fails, and so does everything that comes later.
+     */
+
+    private static final Logger log = LoggerFactory.getLogger(Engine.class);
+
+    private final String name;
+    private final EngineProperties properties;
+    private final BlockingQueue<Sequence> waiting;
+    private final CompletableFuture<Void> ready = new CompletableFuture<>();
+    private final Thread thread;
+    private volatile boolean closed;
+
+    /**
+     * Starts the thread, which loads the model first.
+     *
+     * @param name the name of the model, for the thread and the log
+     * @param loader loads the model, on the engine thread
+     */
+    public Engine(String name, EngineProperties properties, Supplier<IdeficsModel> loader) {
+        this.name = name;
+        this.properties = properties;
+        this.waiting = new LinkedBlockingQueue<>(properties.maxWaitingSequences());
+        this.thread = new Thread(() -> run(loader), "engine-" + name);
+        this.thread.setDaemon(true);
+        this.thread.start();
+    }
+
+    /** Completes when the model is loaded; fails with the reason when it cannot be, or when the engine has died. */
+    public CompletableFuture<Void> ready() {
+        return ready.copy();
+    }
+
+    /** Whether the engine thread lives and the model is loaded. */
+    public boolean isAlive() {
+        return thread.isAlive() && ready.isDone() && !ready.isCompletedExceptionally();
+    }
+
+    /** The number of sequences that wait for their turn. */
+    public int waitingSequences() {
+        return waiting.size();
+    }
+
+    /**
+     * Runs a sequence when its turn comes. The stream carries the generated tokens, the one that ended the sequence
+     * included; cancelling it stops the sequence before its next step.
+     *
+     * @return a stream that fails with {@link ErrorType#OVERLOADED} when too many sequences wait,
+     *     {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL} when a step fails
+     */
+    public Flux<Integer> generate(SequenceRequest request) {
+        return Flux.create(sink -> enqueue(new Sequence(request, sink)), FluxSink.OverflowStrategy.BUFFER);
+    }
+
+    /** Lets the running step end, fails everything that waits and frees the model. */
+    @Override
+    public void close() {
+        closed = true;
+        thread.interrupt();
+        try {
+            thread.join(properties.closeTimeout().toMillis());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void enqueue(Sequence sequence) {
+        if (!isAlive() || closed) {
+            sequence.fail(notReady());
+        } else if (!waiting.offer(sequence)) {
+            sequence.fail(new GenerationException(
+                    ErrorType.OVERLOADED,
+                    "The model '" + name + "' is busy: " + properties.maxWaitingSequences()
+                            + " requests wait already, which is the limit. Try again later.",
+                    null));
+        } else if (!thread.isAlive()) {
+            failWaiting(notReady()); // the thread ended between the check and the offer
+        }
+    }
+
+    private void run(Supplier<IdeficsModel> loader) {
+        try {
+            IdeficsModel.prepareThread();
+            try (IdeficsModel model = loader.get()) {
+                ready.complete(null);
+                while (!closed) {
+                    run(waiting.take(), model);
+                }
+            }
+        } catch (InterruptedException e) {
+            log.debug("The engine of {} ends", name);
+        } catch (Throwable e) {
+            if (!ready.completeExceptionally(e)) {
+                log.error("The engine of {} died", name, e);
+                ready.obtrudeException(e);
+            }
+        } finally {
+            failWaiting(notReady());
+        }
+    }
+
+    private void run(Sequence sequence, IdeficsModel model) {
+        if (sequence.isDone()) {
+            return;
+        }
+        try {
+            generate(sequence, model);
+        } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {
+            log.error("A sequence failed on {}", name, e);
+            sequence.fail(new GenerationException(
+                    ErrorType.INTERNAL, "The model failed to compute an answer.", null, e));
+        } catch (Throwable e) {
+            sequence.fail(new GenerationException(ErrorType.INTERNAL, "The engine has died.", null, e));
+            throw e;
+        }
+    }
+
+    private void generate(Sequence sequence, IdeficsModel model) {
+        var input = sequence.request().input();
+        try (ImageStates images = model.encodeImages(input.images());
+                KeyValueCache cache = model.newCache(1)) {
+            float[] logits = null;
+            for (Step step : prefillSteps(input.inputIds(), input.imageIndex())) {
+                if (closed || sequence.isDone()) {
+                    break;
+                }
+                logits = model.forward(step, images, cache, 1)[0][0];
+            }
+            // Generated tokens see the image that the last token of the prompt saw.
+            int[] imageIndex = {input.imageIndex()[input.imageIndex().length - 1]};
+            while (logits != null && !closed && !sequence.isDone()) {
+                int id = sequence.append(logits);
+                logits = sequence.isDone()
+                        ? null
+                        : model.forward(Step.of(new int[] {id}, cache.length(), imageIndex), images, cache, 1)[0][0];
+            }
+        }
+        if (closed && !sequence.isDone()) {
+            sequence.fail(notReady());
+        }
+    }
+
+    /** Cuts a prompt into chunks, so that a long one can be left between two of them. */
+    private List<Step> prefillSteps(int[] inputIds, int[] imageIndex) {
+        List<Step> steps = new ArrayList<>();
+        for (int start = 0; start < inputIds.length; start += properties.prefillChunkTokens()) {
+            int end = Math.min(start + properties.prefillChunkTokens(), inputIds.length);
+            steps.add(Step.of(
+                    Arrays.copyOfRange(inputIds, start, end), start, Arrays.copyOfRange(imageIndex, start, end)));
+        }
+        return steps;
+    }
+
+    private void failWaiting(GenerationException error) {
+        for (Sequence sequence = waiting.poll(); sequence != null; sequence = waiting.poll()) {
+            sequence.fail(error);
+        }
+    }
+
+    private GenerationException notReady() {
+        return new GenerationException(
+                ErrorType.MODEL_NOT_READY, "The model '" + name + "' is not ready to answer.", null);
+    }
+}

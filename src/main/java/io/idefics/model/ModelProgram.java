@@ -1,0 +1,110 @@
+package io.idefics.model;
+
+import ai.djl.Device;
+import ai.djl.MalformedModelException;
+import ai.djl.Model;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+
+/**
+ * The model as a TorchScript program: the text files beside this class, packed with the configuration into the archive
+ * that {@code torch.jit.load} reads. libtorch compiles the text when it loads the archive; no Python takes part.
+ */
+final class ModelProgram {
+
+    private static final List<String> FILES =
+            List.of("configuration.py", "nn.py", "vision.py", "perceiver.py", "modeling.py");
+
+    private static final String NAME = "idefics";
+    private static final String PACKAGE = "__torch__.idefics.";
+
+    /** The archive format that the oldest libtorch in use writes; it decides which operator versions the text means. */
+    private static final String FORMAT_VERSION = "10\n";
+
+    /** A pickled empty tuple: the program has no constants of its own. */
+    private static final byte[] NO_CONSTANTS = {(byte) 0x80, 2, ')', '.'};
+
+    private ModelProgram() {}
+
+    /**
+     * Compiles the program.
+     *
+     * @param config the attributes of the program's {@code IdeficsConfig}, by name
+     * @param device where the model will run
+     * @return a model whose block offers the methods of {@code IdeficsForVisionText2Text}; the caller closes it
+     */
+    static Model load(Map<String, Object> config, Device device) {
+        Model model = Model.newInstance(NAME, device, "PyTorch");
+        try {
+            model.load(new ByteArrayInputStream(archive(config)));
+            return model;
+        } catch (IOException e) {
+            model.close();
+            throw new UncheckedIOException(e);
+        } catch (MalformedModelException e) {
+            model.close();
+            throw new IllegalStateException("The model program does not compile", e);
+        } catch (RuntimeException e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    /** The bytes of the archive. */
+    static byte[] archive(Map<String, Object> config) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
+            store(zip, "version", FORMAT_VERSION.getBytes(StandardCharsets.US_ASCII));
+            store(zip, "constants.pkl", NO_CONSTANTS);
+            store(zip, "data.pkl", rootObject(config));
+            for (String file : FILES) {
+                store(zip, "code/__torch__/idefics/" + file, text(file));
+            }
+        }
+        return bytes.toByteArray();
+    }
+
+    private static byte[] rootObject(Map<String, Object> config) {
+        ModulePickle pickle = new ModulePickle();
+        pickle.beginObject(PACKAGE + "modeling", "IdeficsForVisionText2Text");
+        pickle.key("training").value(false);
+        pickle.key("config").beginObject(PACKAGE + "configuration", "IdeficsConfig");
+        config.forEach((name, value) -> pickle.key(name).value(value));
+        pickle.endObject();
+        pickle.key("model").none();
+        pickle.key("lm_head").none();
+        pickle.endObject();
+        return pickle.toByteArray();
+    }
+
+    private static byte[] text(String file) throws IOException {
+        try (InputStream in = ModelProgram.class.getResourceAsStream(file)) {
+            if (in == null) {
+                throw new IllegalStateException("The program file " + file + " is missing from the class path");
+            }
+            return in.readAllBytes();
+        }
+    }
+
+    /** Adds an uncompressed entry, which is all that libtorch's reader takes. */
+    private static void store(ZipOutputStream zip, String name, byte[] content) throws IOException {
+        CRC32 crc = new CRC32();
+        crc.update(content);
+        ZipEntry entry = new ZipEntry(NAME + "/" + name);
+        entry.setMethod(ZipEntry.STORED);
+        entry.setSize(content.length);
+        entry.setCrc(crc.getValue());
+        zip.putNextEntry(entry);
+        zip.write(content);
+        zip.closeEntry();
+    }
+}

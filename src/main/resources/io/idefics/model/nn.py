@@ -1,0 +1,73 @@
+# Building blocks. Every block takes (weights, prefix) and reads its own tensors, by their checkpoint names.
+#
+# Residuals, norms, softmax and accumulation are float32 whatever the dtype of the weights: a Linear rounds its input
+# to the dtype of its weight, and adding its output to a float32 residual widens it again.
+#
+# Letters of the shape comments: B batch, T tokens, S cached tokens and new ones, H heads, D head dim, E hidden size,
+# I images, P patches and the class token, L image tokens that the decoder sees.
+
+
+class Linear:
+  weight : Tensor
+  bias : Optional[Tensor]
+  def __init__(self: __torch__.idefics.nn.Linear, weights: Dict[str, Tensor], prefix: str) -> NoneType:
+    self.weight = weights[prefix + ".weight"]
+    self.bias = None
+    if (prefix + ".bias") in weights:
+      self.bias = weights[prefix + ".bias"]
+    return None
+
+  def forward(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
+    return torch.linear(x.to(self.weight.dtype), self.weight, self.bias)
+
+
+class LayerNorm:
+  weight : Tensor
+  bias : Tensor
+  eps : float
+  def __init__(self: __torch__.idefics.nn.LayerNorm, weights: Dict[str, Tensor], prefix: str, eps: float) -> NoneType:
+    self.weight = weights[prefix + ".weight"].to(6)
+    self.bias = weights[prefix + ".bias"].to(6)
+    self.eps = eps
+    return None
+
+  def forward(self: __torch__.idefics.nn.LayerNorm, x: Tensor) -> Tensor:
+    return torch.layer_norm(x.to(6), [self.weight.size(0)], self.weight, self.bias, self.eps)
+
+
+class IdeficsRMSNorm:
+  # Zhang and Sennrich, 2019.
+  weight : Tensor
+  eps : float
+  def __init__(self: __torch__.idefics.nn.IdeficsRMSNorm, weights: Dict[str, Tensor], prefix: str, eps: float) -> NoneType:
+    self.weight = weights[prefix + ".weight"].to(6)
+    self.eps = eps
+    return None
+
+  def forward(self: __torch__.idefics.nn.IdeficsRMSNorm, x: Tensor) -> Tensor:
+    y = x.to(6)
+    return y * torch.rsqrt(y.pow(2).mean([-1], True) + self.eps) * self.weight
+
+
+class IdeficsMLP:
+  # SwiGLU (Shazeer, 2020).
+  gate_proj : __torch__.idefics.nn.Linear
+  up_proj : __torch__.idefics.nn.Linear
+  down_proj : __torch__.idefics.nn.Linear
+  def __init__(self: __torch__.idefics.nn.IdeficsMLP, weights: Dict[str, Tensor], prefix: str) -> NoneType:
+    self.gate_proj = __torch__.idefics.nn.Linear(weights, prefix + ".gate_proj")
+    self.up_proj = __torch__.idefics.nn.Linear(weights, prefix + ".up_proj")
+    self.down_proj = __torch__.idefics.nn.Linear(weights, prefix + ".down_proj")
+    return None
+
+  def forward(self: __torch__.idefics.nn.IdeficsMLP, x: Tensor) -> Tensor:
+    gate = torch.silu(self.gate_proj.forward(x).to(6))
+    return self.down_proj.forward(gate * self.up_proj.forward(x))
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+  return x.view([x.size(0), x.size(1), heads, -1]).transpose(1, 2)  # (B, H, T, D)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+  return x.transpose(1, 2).flatten(2)  # (B, T, H * D)

@@ -1,0 +1,111 @@
+# The vision tower: a CLIP ViT (Radford et al., 2021). Its output is the residual stream after the last layer, class
+# token included and without post_layernorm, which belongs to the pooled output that IDEFICS does not use.
+
+import __torch__.idefics.configuration
+import __torch__.idefics.nn
+
+
+class IdeficsVisionEmbeddings:
+  class_embedding : Tensor
+  patch_embedding : Tensor
+  position_embedding : Tensor
+  patch_size : int
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionEmbeddings, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    self.class_embedding = weights[prefix + ".class_embedding"].to(6)
+    self.patch_embedding = weights[prefix + ".patch_embedding.weight"]
+    self.position_embedding = weights[prefix + ".position_embedding.weight"].to(6)
+    self.patch_size = config.vision_patch_size
+    return None
+
+  def forward(self: __torch__.idefics.vision.IdeficsVisionEmbeddings, pixel_values: Tensor) -> Tensor:
+    patch = self.patch_size
+    patches = torch.conv2d(pixel_values.to(self.patch_embedding.dtype), self.patch_embedding, None, [patch, patch])
+    patches = patches.flatten(2).transpose(1, 2).to(6)  # (I, P - 1, E)
+    class_token = self.class_embedding.expand([patches.size(0), 1, -1])  # (I, 1, E)
+    return torch.cat([class_token, patches], 1) + self.position_embedding  # (I, P, E)
+
+
+class IdeficsVisionAttention:
+  q_proj : __torch__.idefics.nn.Linear
+  k_proj : __torch__.idefics.nn.Linear
+  v_proj : __torch__.idefics.nn.Linear
+  out_proj : __torch__.idefics.nn.Linear
+  heads : int
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionAttention, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
+    self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
+    self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
+    self.out_proj = __torch__.idefics.nn.Linear(weights, prefix + ".out_proj")
+    self.heads = config.vision_num_attention_heads
+    return None
+
+  def forward(self: __torch__.idefics.vision.IdeficsVisionAttention, x: Tensor) -> Tensor:
+    q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (I, H, P, D)
+    k = __torch__.idefics.nn.split_heads(self.k_proj.forward(x), self.heads)  # (I, H, P, D)
+    v = __torch__.idefics.nn.split_heads(self.v_proj.forward(x), self.heads)  # (I, H, P, D)
+    y = torch.scaled_dot_product_attention(q, k, v)  # (I, H, P, D)
+    return self.out_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (I, P, E)
+
+
+class IdeficsVisionMLP:
+  fc1 : __torch__.idefics.nn.Linear
+  fc2 : __torch__.idefics.nn.Linear
+  hidden_act : str
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionMLP, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    self.fc1 = __torch__.idefics.nn.Linear(weights, prefix + ".fc1")
+    self.fc2 = __torch__.idefics.nn.Linear(weights, prefix + ".fc2")
+    self.hidden_act = config.vision_hidden_act
+    return None
+
+  def forward(self: __torch__.idefics.vision.IdeficsVisionMLP, x: Tensor) -> Tensor:
+    y = self.fc1.forward(x).to(6)
+    if self.hidden_act == "gelu":
+      y = torch.gelu(y)
+    elif self.hidden_act == "quick_gelu":
+      y = y * torch.sigmoid(1.702 * y)
+    elif self.hidden_act == "gelu_tanh":
+      y = torch.gelu(y, approximate="tanh")
+    else:
+      assert self.hidden_act == "relu", "unknown activation of the vision tower"
+      y = torch.relu(y)
+    return self.fc2.forward(y)
+
+
+class IdeficsVisionEncoderLayer:
+  layer_norm1 : __torch__.idefics.nn.LayerNorm
+  self_attn : __torch__.idefics.vision.IdeficsVisionAttention
+  layer_norm2 : __torch__.idefics.nn.LayerNorm
+  mlp : __torch__.idefics.vision.IdeficsVisionMLP
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionEncoderLayer, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    eps = config.vision_layer_norm_eps
+    self.layer_norm1 = __torch__.idefics.nn.LayerNorm(weights, prefix + ".layer_norm1", eps)
+    self.self_attn = __torch__.idefics.vision.IdeficsVisionAttention(weights, prefix + ".self_attn", config)
+    self.layer_norm2 = __torch__.idefics.nn.LayerNorm(weights, prefix + ".layer_norm2", eps)
+    self.mlp = __torch__.idefics.vision.IdeficsVisionMLP(weights, prefix + ".mlp", config)
+    return None
+
+  def forward(self: __torch__.idefics.vision.IdeficsVisionEncoderLayer, x: Tensor) -> Tensor:
+    x = x + self.self_attn.forward(self.layer_norm1.forward(x))
+    return x + self.mlp.forward(self.layer_norm2.forward(x))
+
+
+class IdeficsVisionTransformer:
+  embeddings : __torch__.idefics.vision.IdeficsVisionEmbeddings
+  pre_layrnorm : __torch__.idefics.nn.LayerNorm
+  layers : List[__torch__.idefics.vision.IdeficsVisionEncoderLayer]
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionTransformer, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    self.embeddings = __torch__.idefics.vision.IdeficsVisionEmbeddings(weights, prefix + ".embeddings", config)
+    # The misspelling is that of the checkpoints.
+    self.pre_layrnorm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".pre_layrnorm", config.vision_layer_norm_eps)
+    layers = annotate(List[__torch__.idefics.vision.IdeficsVisionEncoderLayer], [])
+    for i in range(config.vision_num_hidden_layers):
+      layers.append(__torch__.idefics.vision.IdeficsVisionEncoderLayer(weights, prefix + ".encoder.layers." + str(i), config))
+    self.layers = layers
+    return None
+
+  # pixel_values (I, 3, size, size) -> (I, P, E)
+  def forward(self: __torch__.idefics.vision.IdeficsVisionTransformer, pixel_values: Tensor) -> Tensor:
+    x = self.pre_layrnorm.forward(self.embeddings.forward(pixel_values))
+    for layer in self.layers:
+      x = layer.forward(x)
+    return x
