@@ -1,0 +1,156 @@
+package io.idefics.checkpoint;
+
+import static io.idefics.checkpoint.CheckpointException.quote;
+
+import io.idefics.checkpoint.WeightFile.TensorSpec;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The weights of a model: exactly the tensors of {@link IdeficsParameters#expected}, each in a shape and a floating
+ * type that the model can use. Tensors are mapped when asked for; their buffers outlive {@link #close}.
+ */
+public final class CheckpointWeights implements AutoCloseable {
+
+    private static final Set<TensorType> FLOATING = EnumSet.of(TensorType.F32, TensorType.F16, TensorType.BF16);
+
+    /** Where a tensor of the model lies; the stored name differs from the model's where the head is tied. */
+    private record Location(WeightFile file, String storedName) {}
+
+    private final List<WeightFile> files;
+    private final Map<String, Location> locations;
+
+    private CheckpointWeights(List<WeightFile> files, Map<String, Location> locations) {
+        this.files = files;
+        this.locations = locations;
+    }
+
+    /**
+     * Opens the weight files and compares what they hold with what the model needs.
+     *
+     * @param paths one file, or the shards of {@code index}
+     * @throws CheckpointException naming the file, or listing all missing, unexpected and unusable tensors
+     */
+    static CheckpointWeights open(List<Path> paths, @Nullable ShardIndex index, IdeficsConfig config) {
+        List<WeightFile> files = new ArrayList<>();
+        try {
+            for (Path path : paths) {
+                files.add(WeightFile.open(path));
+            }
+            Path subject = index == null ? paths.get(0) : index.file();
+            return new CheckpointWeights(files, locate(files, index, config, subject));
+        } catch (RuntimeException e) {
+            files.forEach(WeightFile::close);
+            throw e;
+        }
+    }
+
+    /** The tensor names of the model, in the order of {@link IdeficsParameters#expected}. */
+    public Set<String> names() {
+        return Collections.unmodifiableSet(locations.keySet());
+    }
+
+    /**
+     * One tensor of the model.
+     *
+     * @throws CheckpointException when the model has no tensor of that name, or the file cannot be mapped
+     */
+    public StoredTensor tensor(String name) {
+        Location location = locations.get(name);
+        if (location == null) {
+            throw new CheckpointException("the model has no tensor " + quote(name));
+        }
+        return location.file().tensor(location.storedName());
+    }
+
+    /** Closes the files; tensors handed out stay readable. */
+    @Override
+    public void close() {
+        files.forEach(WeightFile::close);
+    }
+
+    private static Map<String, Location> locate(
+            List<WeightFile> files, @Nullable ShardIndex index, IdeficsConfig config, Path subject) {
+        Faults faults = new Faults();
+        Map<String, WeightFile> stored = merge(files, faults);
+        if (index != null) {
+            checkIndex(index, stored, faults);
+        }
+        Map<String, long[]> expected = IdeficsParameters.expected(config);
+        Map<String, Location> locations = new LinkedHashMap<>();
+        expected.forEach((name, shape) -> {
+            String storedName = storedName(name, config);
+            WeightFile file = stored.get(storedName);
+            if (file == null) {
+                faults.add("tensor " + quote(storedName) + " is missing");
+                return;
+            }
+            checkSpec(file, storedName, shape, config, faults);
+            locations.put(name, new Location(file, storedName));
+        });
+        stored.forEach((name, file) -> {
+            if (!expected.containsKey(name) && !IdeficsParameters.isLegacyBuffer(name)) {
+                faults.add("tensor " + quote(name) + " in " + file.path().getFileName() + " is not part of the model");
+            }
+        });
+        faults.check(subject + ": the weights do not fit the configuration");
+        return locations;
+    }
+
+    private static Map<String, WeightFile> merge(List<WeightFile> files, Faults faults) {
+        Map<String, WeightFile> stored = new LinkedHashMap<>();
+        for (WeightFile file : files) {
+            for (String name : file.specs().keySet()) {
+                WeightFile other = stored.put(name, file);
+                if (other != null) {
+                    faults.add("tensor " + quote(name) + " is both in "
+                            + other.path().getFileName() + " and in " + file.path().getFileName());
+                }
+            }
+        }
+        return stored;
+    }
+
+    private static void checkIndex(ShardIndex index, Map<String, WeightFile> stored, Faults faults) {
+        index.fileOfTensor().forEach((name, shard) -> {
+            WeightFile file = stored.get(name);
+            if (file == null || !file.path().endsWith(shard)) {
+                faults.add("tensor " + quote(name) + " is not in " + shard + " as the index says");
+            }
+        });
+    }
+
+    private static void checkSpec(
+            WeightFile file, String name, long[] shape, IdeficsConfig config, Faults faults) {
+        TensorSpec spec = file.specs().get(name);
+        String subject = "tensor " + quote(name) + " in " + file.path().getFileName();
+        if (!IdeficsParameters.accepts(name, shape, spec.shape(), config)) {
+            faults.add(subject + " has shape " + Arrays.toString(spec.shape()) + ", expected "
+                    + Arrays.toString(shape));
+        }
+        if (!FLOATING.contains(spec.type())) {
+            faults.add(subject + " has type " + spec.type() + ", expected one of " + FLOATING);
+        }
+    }
+
+    /** With tied embeddings the head is the embedding, whatever is stored for it. */
+    private static String storedName(String name, IdeficsConfig config) {
+        if (!config.tieWordEmbeddings()) {
+            return name;
+        }
+        return switch (name) {
+            case IdeficsParameters.HEAD -> IdeficsParameters.EMBEDDING;
+            case IdeficsParameters.ADDITIONAL_HEAD -> IdeficsParameters.ADDITIONAL_EMBEDDING;
+            default -> name;
+        };
+    }
+}
