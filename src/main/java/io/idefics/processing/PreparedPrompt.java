@@ -1,0 +1,11 @@
+package io.idefics.processing;
+
+/**
+ * One prompt as ids.
+ *
+ * @param inputIds token ids, (T)
+ * @param imageIndex the one picture that a token sees, or -1 for none, (T)
+ * @param imageCount the number of pictures
+ * @param imageTokens how many of the ids stand for pictures: the image tokens and the fake tokens around them
+ */
+public record PreparedPrompt(int[] inputIds, int[] imageIndex, int imageCount, int imageTokens) {}
