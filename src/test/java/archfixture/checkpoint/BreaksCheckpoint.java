@@ -1,0 +1,9 @@
+package archfixture.checkpoint;
+
+import archfixture.web.BreaksWeb;
+
+/** Breaks the rule that checkpoint does not use web. */
+public class BreaksCheckpoint {
+
+    BreaksWeb web;
+}

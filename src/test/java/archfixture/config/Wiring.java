@@ -1,0 +1,4 @@
+package archfixture.config;
+
+/** Wires the rooms. */
+public class Wiring {}
