@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -131,7 +132,7 @@ public final class CheckpointWeights implements AutoCloseable {
 
     private static void checkSpec(
             WeightFile file, String name, long[] shape, IdeficsConfig config, Faults faults) {
-        TensorSpec spec = file.specs().get(name);
+        TensorSpec spec = Objects.requireNonNull(file.specs().get(name));
         String subject = "tensor " + quote(name) + " in " + file.path().getFileName();
         if (!IdeficsParameters.accepts(name, shape, spec.shape(), config)) {
             faults.add(subject + " has shape " + Arrays.toString(spec.shape()) + ", expected "

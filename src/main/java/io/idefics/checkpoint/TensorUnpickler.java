@@ -375,6 +375,7 @@ final class TensorUnpickler {
 
     private static String opcodeName(int opcode) {
         String name = REFUSED.get(opcode);
-        return String.format(Locale.ROOT, name == null ? "0x%02x" : "0x%02x (%s)", opcode, name);
+        String code = String.format(Locale.ROOT, "0x%02x", opcode);
+        return name == null ? code : code + " (" + name + ")";
     }
 }

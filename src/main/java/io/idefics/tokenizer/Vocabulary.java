@@ -41,7 +41,7 @@ final class Vocabulary {
             pieces[id] = token.replace(SPACE_MARK, ' ');
             bytes[id] = byteOf(token);
         });
-        special.forEach(token -> this.special[added.get(token)] = true);
+        added.forEach((token, id) -> this.special[id] = special.contains(token));
         this.added = Map.copyOf(added);
         this.size = byId.size();
     }

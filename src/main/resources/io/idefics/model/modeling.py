@@ -91,11 +91,11 @@ class ImageSpans:
 class IdeficsDecoupledEmbedding:
   weight : Tensor
   additional_embedding : Optional[Tensor]
-  def __init__(self: __torch__.idefics.modeling.IdeficsDecoupledEmbedding, weights: Dict[str, Tensor], prefix: str) -> NoneType:
-    self.weight = weights[prefix + ".weight"]
+  def __init__(self: __torch__.idefics.modeling.IdeficsDecoupledEmbedding, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
+    self.weight = weights.table(prefix + ".weight")
     self.additional_embedding = None
-    if (prefix + ".additional_embedding.weight") in weights:
-      self.additional_embedding = weights[prefix + ".additional_embedding.weight"]
+    if weights.has(prefix + ".additional_embedding.weight"):
+      self.additional_embedding = weights.table(prefix + ".additional_embedding.weight")
     return None
 
   def forward(self: __torch__.idefics.modeling.IdeficsDecoupledEmbedding, input_ids: Tensor) -> Tensor:
@@ -104,18 +104,18 @@ class IdeficsDecoupledEmbedding:
       return torch.embedding(self.weight, input_ids).to(6)  # (B, T, E)
     else:
       vocab_size = self.weight.size(0)
-      own = torch.embedding(self.weight, input_ids.clamp(max=vocab_size - 1))
-      added = torch.embedding(additional, (input_ids - vocab_size).clamp(min=0))
-      return torch.where((input_ids < vocab_size).unsqueeze(-1), own, added).to(6)  # (B, T, E)
+      own = torch.embedding(self.weight, input_ids.clamp(max=vocab_size - 1)).to(6)
+      added = torch.embedding(additional, (input_ids - vocab_size).clamp(min=0)).to(6)
+      return torch.where((input_ids < vocab_size).unsqueeze(-1), own, added)  # (B, T, E)
 
 
 class IdeficsDecoupledLinear:
   linear : __torch__.idefics.nn.Linear
   additional_fc : Optional[__torch__.idefics.nn.Linear]
-  def __init__(self: __torch__.idefics.modeling.IdeficsDecoupledLinear, weights: Dict[str, Tensor], prefix: str) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsDecoupledLinear, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
     self.linear = __torch__.idefics.nn.Linear(weights, prefix)
     self.additional_fc = None
-    if (prefix + ".additional_fc.weight") in weights:
+    if weights.has(prefix + ".additional_fc.weight"):
       self.additional_fc = __torch__.idefics.nn.Linear(weights, prefix + ".additional_fc")
     return None
 
@@ -156,7 +156,7 @@ class IdeficsAttention:
   o_proj : __torch__.idefics.nn.Linear
   heads : int
   layer : int
-  def __init__(self: __torch__.idefics.modeling.IdeficsAttention, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
     self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
     self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
     self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
@@ -186,7 +186,7 @@ class IdeficsCrossAttention:
   q_layer_norm : Optional[__torch__.idefics.nn.IdeficsRMSNorm]
   k_layer_norm : Optional[__torch__.idefics.nn.IdeficsRMSNorm]
   heads : int
-  def __init__(self: __torch__.idefics.modeling.IdeficsCrossAttention, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsCrossAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
     self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
     self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
@@ -201,19 +201,20 @@ class IdeficsCrossAttention:
 
   # image_hidden_states (I, L, vision width) -> keys and values, each (I, H, L, D)
   def key_values(self: __torch__.idefics.modeling.IdeficsCrossAttention, image_hidden_states: Tensor) -> Tuple[Tensor, Tensor]:
-    k = __torch__.idefics.nn.split_heads(self.k_proj.forward(image_hidden_states), self.heads)  # (I, H, L, D)
-    v = __torch__.idefics.nn.split_heads(self.v_proj.forward(image_hidden_states), self.heads)  # (I, H, L, D)
+    k = __torch__.idefics.nn.split_heads(self.k_proj.precise(image_hidden_states), self.heads)  # (I, H, L, D)
+    v = __torch__.idefics.nn.split_heads(self.v_proj.precise(image_hidden_states), self.heads)  # (I, H, L, D)
     k_layer_norm = self.k_layer_norm
     if k_layer_norm is not None:
-      k = k_layer_norm.forward(k).to(v.dtype)
-    return (k.contiguous(), v.contiguous())
+      k = k_layer_norm.forward(k)
+    return (k.to(6).contiguous(), v.to(6).contiguous())
 
   # The result is zero for every token that sees no image: the cross-attention gate of the reference.
   def forward(self: __torch__.idefics.modeling.IdeficsCrossAttention, x: Tensor, keys: Tensor, values: Tensor, spans: __torch__.idefics.modeling.ImageSpans) -> Tensor:
     q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (B, H, T, D)
     q_layer_norm = self.q_layer_norm
     if q_layer_norm is not None:
-      q = q_layer_norm.forward(q).to(values.dtype)
+      q = q_layer_norm.forward(q)
+    q = q.to(6)
     y = torch.zeros_like(q)
     for i in range(len(spans.rows)):
       row = spans.rows[i]
@@ -232,13 +233,13 @@ class IdeficsGatedCrossAttentionLayer:
   post_attention_layernorm : __torch__.idefics.nn.IdeficsRMSNorm
   mlp : __torch__.idefics.nn.IdeficsMLP
   alpha_dense : Tensor
-  def __init__(self: __torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.input_layernorm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".input_layernorm", config.rms_norm_eps)
     self.cross_attn = __torch__.idefics.modeling.IdeficsCrossAttention(weights, prefix + ".cross_attn", config)
-    self.alpha_cross_attn = weights[prefix + ".alpha_cross_attn"].to(6).tanh()  # (1) or (1, 1, E)
+    self.alpha_cross_attn = weights.float32(prefix + ".alpha_cross_attn").tanh()  # (1) or (1, 1, E)
     self.post_attention_layernorm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".post_attention_layernorm", config.rms_norm_eps)
     self.mlp = __torch__.idefics.nn.IdeficsMLP(weights, prefix + ".mlp")
-    self.alpha_dense = weights[prefix + ".alpha_dense"].to(6).tanh()  # (1) or (1, 1, E)
+    self.alpha_dense = weights.float32(prefix + ".alpha_dense").tanh()  # (1) or (1, 1, E)
     return None
 
   # Only the attention half depends on images; the dense half runs for every token, in pure text too.
@@ -254,7 +255,7 @@ class IdeficsDecoderLayer:
   self_attn : __torch__.idefics.modeling.IdeficsAttention
   post_attention_layernorm : __torch__.idefics.nn.IdeficsRMSNorm
   mlp : __torch__.idefics.nn.IdeficsMLP
-  def __init__(self: __torch__.idefics.modeling.IdeficsDecoderLayer, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsDecoderLayer, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
     self.input_layernorm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".input_layernorm", config.rms_norm_eps)
     self.self_attn = __torch__.idefics.modeling.IdeficsAttention(weights, prefix + ".self_attn", config, layer)
     self.post_attention_layernorm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".post_attention_layernorm", config.rms_norm_eps)
@@ -275,7 +276,7 @@ class IdeficsModel:
   gated_cross_attn_layers : List[__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer]
   layers : List[__torch__.idefics.modeling.IdeficsDecoderLayer]
   norm : __torch__.idefics.nn.IdeficsRMSNorm
-  def __init__(self: __torch__.idefics.modeling.IdeficsModel, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsModel, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.config = config
     self.vision_model = __torch__.idefics.vision.IdeficsVisionTransformer(weights, prefix + ".vision_model", config)
     self.perceiver_resampler = None
@@ -355,14 +356,11 @@ class IdeficsForVisionText2Text(Module):
   lm_head : Optional[__torch__.idefics.modeling.IdeficsDecoupledLinear]
 
   # weights: checkpoint tensors by name; those of bfloat16_bits are bfloat16 in the guise of float16, which is how the
-  # host passes two-byte types. A tensor that is already in dtype and on device is used as it is, without a copy.
+  # host passes two-byte types. dtype is that of matrices.
   def load(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: Dict[str, Tensor], bfloat16_bits: Dict[str, Tensor], dtype: int, device: str) -> NoneType:
-    loaded = annotate(Dict[str, Tensor], {})
-    for name, weight in weights.items():
-      loaded[name] = weight.to(torch.device(device), dtype)
     for name, bits in bfloat16_bits.items():
-      weight = torch.empty([0], dtype=15).set_(bits)  # the same memory, read as bfloat16
-      loaded[name] = weight.to(torch.device(device), dtype)
+      weights[name] = torch.empty([0], dtype=15).set_(bits)  # the same memory, read as bfloat16
+    loaded = __torch__.idefics.nn.Weights(weights, dtype, torch.device(device))
     self.model = __torch__.idefics.modeling.IdeficsModel(loaded, "model", self.config)
     self.lm_head = __torch__.idefics.modeling.IdeficsDecoupledLinear(loaded, "lm_head")
     return None
@@ -390,7 +388,7 @@ class IdeficsForVisionText2Text(Module):
     return __torch__.idefics.modeling.ImageStates()
 
   def new_cache(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, rows: int) -> __torch__.idefics.modeling.KeyValueCache:
-    return __torch__.idefics.modeling.KeyValueCache(rows, self.loaded().embed_tokens.weight, self.config)
+    return __torch__.idefics.modeling.KeyValueCache(rows, self.loaded().layers[0].self_attn.k_proj.weight, self.config)
 
   # Runs the next tokens of every row and appends them to the cache.
   #   input_ids, position_ids (B, T); attention_mask: one tensor (B, S), 0 where a row is padded, or none without padding

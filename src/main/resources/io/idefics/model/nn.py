@@ -1,33 +1,67 @@
 # Building blocks. Every block takes (weights, prefix) and reads its own tensors, by their checkpoint names.
 #
-# Residuals, norms, softmax and accumulation are float32 whatever the dtype of the weights: a Linear rounds its input
-# to the dtype of its weight, and adding its output to a float32 residual widens it again.
+# Only matrices have the compute type. Residuals, norms, softmax and accumulation are float32 whatever that is: a Linear
+# rounds its input to the type of its weight, and adding its output to a float32 residual widens it again.
 #
 # Letters of the shape comments: B batch, T tokens, S cached tokens and new ones, H heads, D head dim, E hidden size,
 # I images, P patches and the class token, L image tokens that the decoder sees.
 
 
+# The tensors of a checkpoint, by name. What is already of the wanted type and on the device is not copied.
+class Weights:
+  tensors : Dict[str, Tensor]
+  dtype : int
+  device : Device
+  def __init__(self: __torch__.idefics.nn.Weights, tensors: Dict[str, Tensor], dtype: int, device: Device) -> NoneType:
+    self.tensors = tensors
+    self.dtype = dtype
+    self.device = device
+    return None
+
+  def has(self: __torch__.idefics.nn.Weights, name: str) -> bool:
+    return name in self.tensors
+
+  # as matrices are multiplied
+  def matrix(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
+    return self.tensors[name].to(self.device, self.dtype)
+
+  def float32(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
+    return self.tensors[name].to(self.device, 6)
+
+  # as it is stored, for tables that are only looked up
+  def table(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
+    return self.tensors[name].to(self.device)
+
+
 class Linear:
   weight : Tensor
   bias : Optional[Tensor]
-  def __init__(self: __torch__.idefics.nn.Linear, weights: Dict[str, Tensor], prefix: str) -> NoneType:
-    self.weight = weights[prefix + ".weight"]
+  def __init__(self: __torch__.idefics.nn.Linear, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
+    self.weight = weights.matrix(prefix + ".weight")
     self.bias = None
-    if (prefix + ".bias") in weights:
-      self.bias = weights[prefix + ".bias"]
+    if weights.has(prefix + ".bias"):
+      self.bias = weights.matrix(prefix + ".bias")
     return None
 
   def forward(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
     return torch.linear(x.to(self.weight.dtype), self.weight, self.bias)
+
+  # Without rounding the input: the part that rounding takes off goes through the matrix as well.
+  def precise(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
+    rounded = x.to(self.weight.dtype)
+    y = torch.linear(rounded, self.weight, self.bias).to(6)
+    if self.weight.dtype != 6:
+      y = y + torch.linear((x - rounded.to(6)).to(self.weight.dtype), self.weight)
+    return y
 
 
 class LayerNorm:
   weight : Tensor
   bias : Tensor
   eps : float
-  def __init__(self: __torch__.idefics.nn.LayerNorm, weights: Dict[str, Tensor], prefix: str, eps: float) -> NoneType:
-    self.weight = weights[prefix + ".weight"].to(6)
-    self.bias = weights[prefix + ".bias"].to(6)
+  def __init__(self: __torch__.idefics.nn.LayerNorm, weights: __torch__.idefics.nn.Weights, prefix: str, eps: float) -> NoneType:
+    self.weight = weights.float32(prefix + ".weight")
+    self.bias = weights.float32(prefix + ".bias")
     self.eps = eps
     return None
 
@@ -39,8 +73,8 @@ class IdeficsRMSNorm:
   # Zhang and Sennrich, 2019.
   weight : Tensor
   eps : float
-  def __init__(self: __torch__.idefics.nn.IdeficsRMSNorm, weights: Dict[str, Tensor], prefix: str, eps: float) -> NoneType:
-    self.weight = weights[prefix + ".weight"].to(6)
+  def __init__(self: __torch__.idefics.nn.IdeficsRMSNorm, weights: __torch__.idefics.nn.Weights, prefix: str, eps: float) -> NoneType:
+    self.weight = weights.float32(prefix + ".weight")
     self.eps = eps
     return None
 
@@ -54,7 +88,7 @@ class IdeficsMLP:
   gate_proj : __torch__.idefics.nn.Linear
   up_proj : __torch__.idefics.nn.Linear
   down_proj : __torch__.idefics.nn.Linear
-  def __init__(self: __torch__.idefics.nn.IdeficsMLP, weights: Dict[str, Tensor], prefix: str) -> NoneType:
+  def __init__(self: __torch__.idefics.nn.IdeficsMLP, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
     self.gate_proj = __torch__.idefics.nn.Linear(weights, prefix + ".gate_proj")
     self.up_proj = __torch__.idefics.nn.Linear(weights, prefix + ".up_proj")
     self.down_proj = __torch__.idefics.nn.Linear(weights, prefix + ".down_proj")

@@ -15,7 +15,7 @@ class IdeficsPerceiverAttention:
   v_proj : __torch__.idefics.nn.Linear
   output_proj : __torch__.idefics.nn.Linear
   heads : int
-  def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverAttention, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.context_layer_norm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".context_layer_norm", 1e-5)
     self.latents_layer_norm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".latents_layer_norm", 1e-5)
     self.q_layer_norm = None
@@ -38,11 +38,11 @@ class IdeficsPerceiverAttention:
     v = __torch__.idefics.nn.split_heads(self.v_proj.forward(source), self.heads)  # (I, H, P + L, D)
     q_layer_norm = self.q_layer_norm
     if q_layer_norm is not None:
-      q = q_layer_norm.forward(q).to(v.dtype)
+      q = q_layer_norm.forward(q)
     k_layer_norm = self.k_layer_norm
     if k_layer_norm is not None:
-      k = k_layer_norm.forward(k).to(v.dtype)
-    y = torch.scaled_dot_product_attention(q, k, v)  # (I, H, L, D)
+      k = k_layer_norm.forward(k)
+    y = torch.scaled_dot_product_attention(q.to(6), k.to(6), v.to(6))  # (I, H, L, D)
     return self.output_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (I, L, E)
 
 
@@ -50,7 +50,7 @@ class IdeficsPerceiverMLP:
   ln : __torch__.idefics.nn.LayerNorm
   fc : __torch__.idefics.nn.Linear
   c_proj : __torch__.idefics.nn.Linear
-  def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverMLP, weights: Dict[str, Tensor], prefix: str) -> NoneType:
+  def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverMLP, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
     self.ln = __torch__.idefics.nn.LayerNorm(weights, prefix + ".ln", 1e-5)
     self.fc = __torch__.idefics.nn.Linear(weights, prefix + ".fc")
     self.c_proj = __torch__.idefics.nn.Linear(weights, prefix + ".c_proj")
@@ -65,8 +65,8 @@ class IdeficsPerceiverResampler:
   attentions : List[__torch__.idefics.perceiver.IdeficsPerceiverAttention]
   mlps : List[__torch__.idefics.perceiver.IdeficsPerceiverMLP]
   layer_norm : __torch__.idefics.nn.LayerNorm
-  def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverResampler, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
-    self.latents = weights[prefix + ".latents"].to(6)
+  def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverResampler, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    self.latents = weights.float32(prefix + ".latents")
     attentions = annotate(List[__torch__.idefics.perceiver.IdeficsPerceiverAttention], [])
     mlps = annotate(List[__torch__.idefics.perceiver.IdeficsPerceiverMLP], [])
     for i in range(config.resampler_depth):

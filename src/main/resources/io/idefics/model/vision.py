@@ -10,17 +10,17 @@ class IdeficsVisionEmbeddings:
   patch_embedding : Tensor
   position_embedding : Tensor
   patch_size : int
-  def __init__(self: __torch__.idefics.vision.IdeficsVisionEmbeddings, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
-    self.class_embedding = weights[prefix + ".class_embedding"].to(6)
-    self.patch_embedding = weights[prefix + ".patch_embedding.weight"]
-    self.position_embedding = weights[prefix + ".position_embedding.weight"].to(6)
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionEmbeddings, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+    self.class_embedding = weights.float32(prefix + ".class_embedding")
+    self.patch_embedding = weights.float32(prefix + ".patch_embedding.weight")
+    self.position_embedding = weights.float32(prefix + ".position_embedding.weight")
     self.patch_size = config.vision_patch_size
     return None
 
   def forward(self: __torch__.idefics.vision.IdeficsVisionEmbeddings, pixel_values: Tensor) -> Tensor:
     patch = self.patch_size
-    patches = torch.conv2d(pixel_values.to(self.patch_embedding.dtype), self.patch_embedding, None, [patch, patch])
-    patches = patches.flatten(2).transpose(1, 2).to(6)  # (I, P - 1, E)
+    patches = torch.conv2d(pixel_values, self.patch_embedding, None, [patch, patch])
+    patches = patches.flatten(2).transpose(1, 2)  # (I, P - 1, E)
     class_token = self.class_embedding.expand([patches.size(0), 1, -1])  # (I, 1, E)
     return torch.cat([class_token, patches], 1) + self.position_embedding  # (I, P, E)
 
@@ -31,7 +31,7 @@ class IdeficsVisionAttention:
   v_proj : __torch__.idefics.nn.Linear
   out_proj : __torch__.idefics.nn.Linear
   heads : int
-  def __init__(self: __torch__.idefics.vision.IdeficsVisionAttention, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
     self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
     self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
@@ -43,7 +43,7 @@ class IdeficsVisionAttention:
     q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (I, H, P, D)
     k = __torch__.idefics.nn.split_heads(self.k_proj.forward(x), self.heads)  # (I, H, P, D)
     v = __torch__.idefics.nn.split_heads(self.v_proj.forward(x), self.heads)  # (I, H, P, D)
-    y = torch.scaled_dot_product_attention(q, k, v)  # (I, H, P, D)
+    y = torch.scaled_dot_product_attention(q.to(6), k.to(6), v.to(6))  # (I, H, P, D)
     return self.out_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (I, P, E)
 
 
@@ -51,7 +51,7 @@ class IdeficsVisionMLP:
   fc1 : __torch__.idefics.nn.Linear
   fc2 : __torch__.idefics.nn.Linear
   hidden_act : str
-  def __init__(self: __torch__.idefics.vision.IdeficsVisionMLP, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionMLP, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.fc1 = __torch__.idefics.nn.Linear(weights, prefix + ".fc1")
     self.fc2 = __torch__.idefics.nn.Linear(weights, prefix + ".fc2")
     self.hidden_act = config.vision_hidden_act
@@ -76,7 +76,7 @@ class IdeficsVisionEncoderLayer:
   self_attn : __torch__.idefics.vision.IdeficsVisionAttention
   layer_norm2 : __torch__.idefics.nn.LayerNorm
   mlp : __torch__.idefics.vision.IdeficsVisionMLP
-  def __init__(self: __torch__.idefics.vision.IdeficsVisionEncoderLayer, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionEncoderLayer, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     eps = config.vision_layer_norm_eps
     self.layer_norm1 = __torch__.idefics.nn.LayerNorm(weights, prefix + ".layer_norm1", eps)
     self.self_attn = __torch__.idefics.vision.IdeficsVisionAttention(weights, prefix + ".self_attn", config)
@@ -93,7 +93,7 @@ class IdeficsVisionTransformer:
   embeddings : __torch__.idefics.vision.IdeficsVisionEmbeddings
   pre_layrnorm : __torch__.idefics.nn.LayerNorm
   layers : List[__torch__.idefics.vision.IdeficsVisionEncoderLayer]
-  def __init__(self: __torch__.idefics.vision.IdeficsVisionTransformer, weights: Dict[str, Tensor], prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.vision.IdeficsVisionTransformer, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.embeddings = __torch__.idefics.vision.IdeficsVisionEmbeddings(weights, prefix + ".embeddings", config)
     # The misspelling is that of the checkpoints.
     self.pre_layrnorm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".pre_layrnorm", config.vision_layer_norm_eps)
