@@ -88,8 +88,18 @@ final class TensorUnpickler {
         } catch (BufferUnderflowException e) {
             throw unpickler.fault("it ends in the middle");
         } catch (IllegalArgumentException e) {
-            throw unpickler.fault("a tensor " + e.getMessage());
+            throw unpickler.fault("tensor " + quote(unpickler.currentName()) + " " + e.getMessage());
         }
+    }
+
+    /** The key whose value is being built: the last text on the stack, for its parts have been taken off. */
+    private String currentName() {
+        for (int i = stack.size() - 1; i >= 0; i--) {
+            if (stack.get(i) instanceof String name) {
+                return name;
+            }
+        }
+        return "";
     }
 
     private Map<String, PickledTensor> stateDict(Object root) {
