@@ -30,14 +30,14 @@ enum FileSignature {
         String text = new String(head, 0, Math.min(head.length, BYTES), StandardCharsets.ISO_8859_1);
         if (text.isEmpty()) {
             return EMPTY;
+        } else if (text.startsWith("\0\0\0\0", 4) && text.startsWith("{", 8)) {
+            return SAFETENSORS; // first, because its length byte may be any other format's first character
         } else if (text.startsWith("version https://git-lfs")) {
             return LFS_POINTER;
         } else if (text.stripLeading().startsWith("<")) {
             return MARKUP;
         } else if (text.startsWith("PK\u0003\u0004") || text.startsWith("PK\u0005\u0006")) {
             return ZIP;
-        } else if (text.startsWith("\0\0\0\0", 4) && text.startsWith("{", 8)) {
-            return SAFETENSORS;
         } else if (text.charAt(0) == '\u0080' && text.length() > 1 && text.charAt(1) <= 5) {
             return PICKLE;
         }

@@ -86,6 +86,8 @@ final class JsonFile {
             byte[] bytes = size > limit ? new byte[0] : in.readNBytes(Math.toIntExact(limit) + 1);
             if (Math.max(size, bytes.length) > limit) {
                 throw new CheckpointException(file + ": " + size + " bytes, the limit is " + limit);
+            } else if (bytes.length == 0) {
+                throw new CheckpointException(file + ": not JSON but " + FileSignature.EMPTY.description());
             }
             return bytes;
         } catch (IOException e) {

@@ -44,6 +44,7 @@ final class TensorUnpickler {
             Map.entry((int) 'i', "INST"),
             Map.entry((int) 'o', "OBJ"),
             Map.entry((int) 'P', "PERSID"),
+            Map.entry((int) 'S', "STRING"),
             Map.entry(0x81, "NEWOBJ"),
             Map.entry(0x82, "EXT1"),
             Map.entry(0x83, "EXT2"),
@@ -159,7 +160,7 @@ final class TensorUnpickler {
             case 'c' -> stack.add(callable(line(), line()));
             case 0x93 -> {
                 List<Object> names = popLast(2);
-                stack.add(callable(as(String.class, names.get(0)), as(String.class, names.get(1))));
+                stack.add(callable(as(String.class, "string", names.get(0)), as(String.class, "string", names.get(1))));
             }
             case 'R' -> {
                 List<Object> call = popLast(2);
@@ -189,7 +190,7 @@ final class TensorUnpickler {
     }
 
     private Object call(Object callable, List<?> arguments) {
-        return switch (as(Callable.class, callable)) {
+        return switch (as(Callable.class, "callable", callable)) {
             case ORDERED_DICT -> {
                 arity(arguments, 0, 0);
                 yield new LinkedHashMap<String, Object>();
@@ -200,7 +201,7 @@ final class TensorUnpickler {
             }
             case REBUILD_PARAMETER -> { // (tensor, requires_grad, backward_hooks)
                 arity(arguments, 3, 3);
-                yield as(PickledTensor.class, arguments.get(0));
+                yield as(PickledTensor.class, "tensor", arguments.get(0));
             }
             case REBUILD_TENSOR -> tensor(arguments);
         };
@@ -217,8 +218,8 @@ final class TensorUnpickler {
             throw fault("a tensor has hooks or metadata");
         }
         return new PickledTensor(
-                as(PickledTensor.Storage.class, arguments.get(0)),
-                as(Long.class, arguments.get(1)),
+                as(PickledTensor.Storage.class, "storage", arguments.get(0)),
+                as(Long.class, "number", arguments.get(1)),
                 numbers(arguments.get(2)),
                 numbers(arguments.get(3)));
     }
@@ -230,7 +231,7 @@ final class TensorUnpickler {
             throw fault("a persistent id is not that of a storage");
         }
         return new PickledTensor.Storage(
-                as(TensorType.class, id.get(1)), as(String.class, id.get(2)), as(Long.class, id.get(4)));
+                as(TensorType.class, "storage type", id.get(1)), as(String.class, "string", id.get(2)), as(Long.class, "number", id.get(4)));
     }
 
     /** The attributes of a state dict carry module versions, which mean nothing here: checked and dropped. */
@@ -247,7 +248,7 @@ final class TensorUnpickler {
             throw fault("a key has no value");
         }
         for (int i = 0; i < items.size(); i += 2) {
-            String key = as(String.class, items.get(i));
+            String key = as(String.class, "string", items.get(i));
             if (dict.put(key, items.get(i + 1)) != null) {
                 throw fault("the key " + quote(key) + " appears twice");
             }
@@ -342,26 +343,25 @@ final class TensorUnpickler {
         return values;
     }
 
-    private <T> T as(Class<T> type, Object value) {
+    private <T> T as(Class<T> type, String kind, Object value) {
         if (!type.isInstance(value)) {
-            throw fault("it holds a value of the wrong kind where it needs a "
-                    + type.getSimpleName().toLowerCase(Locale.ROOT));
+            throw fault("a value is no " + kind + " where one is needed");
         }
         return type.cast(value);
     }
 
     private List<?> tuple(Object value) {
-        return as(List.class, value);
+        return as(List.class, "tuple", value);
     }
 
     @SuppressWarnings("unchecked") // the only maps on the stack have string keys, see setItems
     private Map<String, Object> dict(Object value) {
-        return as(LinkedHashMap.class, value);
+        return as(LinkedHashMap.class, "dict", value);
     }
 
     private long[] numbers(Object tuple) {
         return tuple(tuple).stream()
-                .mapToLong(number -> as(Long.class, number))
+                .mapToLong(number -> as(Long.class, "number", number))
                 .toArray();
     }
 

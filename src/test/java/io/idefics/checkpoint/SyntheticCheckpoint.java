@@ -236,9 +236,9 @@ public final class SyntheticCheckpoint {
         return name.contains("norm") || name.contains("layrnorm") || name.endsWith(".ln.weight");
     }
 
-    /** The upper half of a float, which is bfloat16 rounded towards zero. */
+    /** The upper half of a finite float, rounded to nearest. */
     private static short bfloat16(float value) {
-        return (short) (Float.floatToRawIntBits(value) >>> 16);
+        return (short) ((Float.floatToRawIntBits(value) + 0x8000) >>> 16);
     }
 
     private void writeJson(String name, JsonNode content) throws IOException {

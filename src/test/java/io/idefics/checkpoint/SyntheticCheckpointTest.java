@@ -26,12 +26,14 @@ class SyntheticCheckpointTest {
         assertThat(model.config()).isEqualTo(ModelDirectory.open(tiny).config());
         assertThat(model.specialTokensMap().additionalSpecialTokens())
                 .containsExactly("<fake_token_around_image>", "<image>");
-        assertThat(directory.resolve("model-00004-of-00004.safetensors")).exists();
+        assertThat(directory.toFile().listFiles((parent, name) -> name.endsWith(".safetensors")))
+                .hasSizeGreaterThan(4)
+                .allSatisfy(shard -> assertThat(shard.length()).isLessThan(520_000));
         try (CheckpointWeights weights = model.openWeights()) {
             assertThat(weights.names())
                     .containsExactlyElementsOf(
                             IdeficsParameters.expected(model.config()).keySet());
-            assertThat(standardDeviation(weights.tensor("lm_head.weight"))).isBetween(0.0199, 0.0201);
+            assertThat(standardDeviation(weights.tensor("lm_head.weight"))).isBetween(0.0195, 0.0205);
             assertThat(value(weights.tensor("model.norm.weight"), 5)).isEqualTo(1f);
             assertThat(value(weights.tensor("model.gated_cross_attn_layers.0.alpha_dense"), 0))
                     .isEqualTo(0.5f);
