@@ -8,11 +8,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +24,9 @@ public final class CheckpointWeights implements AutoCloseable {
 
     /** Where a tensor of the model lies; the stored name differs from the model's where the head is tied. */
     private record Location(WeightFile file, String storedName) {}
+
+    /** A tensor as a file announces it. */
+    private record Stored(WeightFile file, TensorSpec spec) {}
 
     private final List<WeightFile> files;
     private final Map<String, Location> locations;
@@ -82,7 +83,7 @@ public final class CheckpointWeights implements AutoCloseable {
     private static Map<String, Location> locate(
             List<WeightFile> files, @Nullable ShardIndex index, IdeficsConfig config, Path subject) {
         Faults faults = new Faults();
-        Map<String, WeightFile> stored = merge(files, faults);
+        Map<String, Stored> stored = merge(files, faults);
         if (index != null) {
             checkIndex(index, stored, faults);
         }
@@ -90,53 +91,54 @@ public final class CheckpointWeights implements AutoCloseable {
         Map<String, Location> locations = new LinkedHashMap<>();
         expected.forEach((name, shape) -> {
             String storedName = storedName(name, config);
-            WeightFile file = stored.get(storedName);
-            if (file == null) {
+            Stored tensor = stored.get(storedName);
+            if (tensor == null) {
                 faults.add("tensor " + quote(storedName) + " is missing");
                 return;
             }
-            checkSpec(file, storedName, shape, config, faults);
-            locations.put(name, new Location(file, storedName));
+            checkSpec(tensor, storedName, shape, config, faults);
+            locations.put(name, new Location(tensor.file(), storedName));
         });
-        stored.forEach((name, file) -> {
+        stored.forEach((name, tensor) -> {
             if (!expected.containsKey(name) && !IdeficsParameters.isLegacyBuffer(name)) {
-                faults.add("tensor " + quote(name) + " in " + file.path().getFileName() + " is not part of the model");
+                faults.add("tensor " + quote(name) + " in "
+                        + tensor.file().path().getFileName() + " is not part of the model");
             }
         });
         faults.check(subject + ": the weights do not fit the configuration");
         return locations;
     }
 
-    private static Map<String, WeightFile> merge(List<WeightFile> files, Faults faults) {
-        Map<String, WeightFile> stored = new LinkedHashMap<>();
+    private static Map<String, Stored> merge(List<WeightFile> files, Faults faults) {
+        Map<String, Stored> stored = new LinkedHashMap<>();
         for (WeightFile file : files) {
-            for (String name : file.specs().keySet()) {
-                WeightFile other = stored.put(name, file);
+            file.specs().forEach((name, spec) -> {
+                Stored other = stored.put(name, new Stored(file, spec));
                 if (other != null) {
                     faults.add("tensor " + quote(name) + " is both in "
-                            + other.path().getFileName() + " and in " + file.path().getFileName());
+                            + other.file().path().getFileName() + " and in "
+                            + file.path().getFileName());
                 }
-            }
+            });
         }
         return stored;
     }
 
-    private static void checkIndex(ShardIndex index, Map<String, WeightFile> stored, Faults faults) {
+    private static void checkIndex(ShardIndex index, Map<String, Stored> stored, Faults faults) {
         index.fileOfTensor().forEach((name, shard) -> {
-            WeightFile file = stored.get(name);
-            if (file == null || !file.path().endsWith(shard)) {
+            Stored tensor = stored.get(name);
+            if (tensor == null || !tensor.file().path().endsWith(shard)) {
                 faults.add("tensor " + quote(name) + " is not in " + shard + " as the index says");
             }
         });
     }
 
-    private static void checkSpec(
-            WeightFile file, String name, long[] shape, IdeficsConfig config, Faults faults) {
-        TensorSpec spec = Objects.requireNonNull(file.specs().get(name));
-        String subject = "tensor " + quote(name) + " in " + file.path().getFileName();
+    private static void checkSpec(Stored tensor, String name, long[] shape, IdeficsConfig config, Faults faults) {
+        TensorSpec spec = tensor.spec();
+        String subject = "tensor " + quote(name) + " in " + tensor.file().path().getFileName();
         if (!IdeficsParameters.accepts(name, shape, spec.shape(), config)) {
-            faults.add(subject + " has shape " + Arrays.toString(spec.shape()) + ", expected "
-                    + Arrays.toString(shape));
+            faults.add(
+                    subject + " has shape " + Arrays.toString(spec.shape()) + ", expected " + Arrays.toString(shape));
         }
         if (!FLOATING.contains(spec.type())) {
             faults.add(subject + " has type " + spec.type() + ", expected one of " + FLOATING);

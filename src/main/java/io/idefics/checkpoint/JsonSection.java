@@ -29,7 +29,8 @@ record JsonSection(Path file, String prefix, ObjectNode object) {
     }
 
     /** The value at a key, null when absent or JSON null. */
-    @Nullable JsonNode value(String key) {
+    @Nullable
+    JsonNode value(String key) {
         JsonNode value = object.get(key);
         return value == null || value.isNull() ? null : value;
     }

@@ -46,8 +46,14 @@ final class MappedFile implements Closeable {
 
     /** Reads exactly {@code length} bytes into a little-endian heap buffer. */
     ByteBuffer read(long position, long length) {
+        return ByteBuffer.wrap(readBytes(position, length)).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Reads exactly {@code length} bytes. */
+    byte[] readBytes(long position, long length) {
         checkRange(position, length);
-        ByteBuffer buffer = ByteBuffer.allocate(Math.toIntExact(length)).order(ByteOrder.LITTLE_ENDIAN);
+        byte[] bytes = new byte[Math.toIntExact(length)];
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
         try {
             while (buffer.hasRemaining()) {
                 if (channel.read(buffer, position + buffer.position()) < 0) {
@@ -57,7 +63,7 @@ final class MappedFile implements Closeable {
         } catch (IOException e) {
             throw new CheckpointException(path + ": cannot be read: " + e.getMessage(), e);
         }
-        return buffer.flip();
+        return bytes;
     }
 
     /**
@@ -87,7 +93,7 @@ final class MappedFile implements Closeable {
 
     /** The file's first bytes, to tell what it is. */
     FileSignature signature() {
-        return FileSignature.of(read(0, Math.min(size, FileSignature.BYTES)).array());
+        return FileSignature.of(readBytes(0, Math.min(size, FileSignature.BYTES)));
     }
 
     @Override

@@ -14,10 +14,7 @@ public final class ModelDirectory {
 
     /** Where weights are looked for; the first that exists is used. */
     private static final List<String> WEIGHT_FILES = List.of(
-            "model.safetensors",
-            "model.safetensors.index.json",
-            "pytorch_model.bin",
-            "pytorch_model.bin.index.json");
+            "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json");
 
     private final Path path;
     private final IdeficsConfig config;
@@ -84,8 +81,8 @@ public final class ModelDirectory {
                 .map(path::resolve)
                 .filter(Files::exists)
                 .findFirst()
-                .orElseThrow(() -> new CheckpointException(path + ": holds no weights, expected one of "
-                        + String.join(", ", WEIGHT_FILES)));
+                .orElseThrow(() -> new CheckpointException(
+                        path + ": holds no weights, expected one of " + String.join(", ", WEIGHT_FILES)));
         if (!file.toString().endsWith(".index.json")) {
             return CheckpointWeights.open(List.of(file), null, config);
         }

@@ -46,8 +46,8 @@ record PickledTensor(Storage storage, long offset, long[] shape, long[] strides)
         // the memory.
         boolean inside = offset >= 0 && elements <= storage.elements() && (elements == 0 || last < storage.elements());
         if (!inside) {
-            throw new IllegalArgumentException("reaches element " + last + " with " + elements + " elements from offset "
-                    + offset + " of a storage of " + storage.elements());
+            throw new IllegalArgumentException("reaches element " + last + " with " + elements
+                    + " elements from offset " + offset + " of a storage of " + storage.elements());
         }
     }
 

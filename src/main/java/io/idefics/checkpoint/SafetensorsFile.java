@@ -55,9 +55,9 @@ public final class SafetensorsFile implements WeightFile {
         if (headerLength < 0 || headerLength > Math.min(HEADER_LIMIT, file.size() - LENGTH_BYTES)) {
             throw notSafetensors(file, headerLength);
         }
-        ByteBuffer header = file.read(LENGTH_BYTES, headerLength);
+        byte[] header = file.readBytes(LENGTH_BYTES, headerLength);
         long dataStart = LENGTH_BYTES + headerLength;
-        SafetensorsHeader parsed = SafetensorsHeader.parse(file.path(), header.array(), file.size() - dataStart);
+        SafetensorsHeader parsed = SafetensorsHeader.parse(file.path(), header, file.size() - dataStart);
         return new SafetensorsFile(file, dataStart, parsed.entries());
     }
 

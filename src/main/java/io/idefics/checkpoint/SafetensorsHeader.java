@@ -68,7 +68,8 @@ final class SafetensorsHeader {
 
     private void readEntries() throws IOException {
         // The format allows padding after the object, none before it.
-        if (json.nextToken() != JsonToken.START_OBJECT || json.currentTokenLocation().getCharOffset() != 0) {
+        if (json.nextToken() != JsonToken.START_OBJECT
+                || json.currentTokenLocation().getCharOffset() != 0) {
             throw new CheckpointException(path + ": header is not a JSON object");
         }
         while (json.nextToken() != JsonToken.END_OBJECT) {
@@ -90,8 +91,8 @@ final class SafetensorsHeader {
     private void readMetadata() throws IOException {
         while (json.nextToken() != JsonToken.END_OBJECT) {
             if (json.nextToken() != JsonToken.VALUE_STRING) {
-                throw new CheckpointException(path + ": metadata value of " + quote(json.currentName())
-                        + " is not a string");
+                throw new CheckpointException(
+                        path + ": metadata value of " + quote(json.currentName()) + " is not a string");
             }
         }
     }
@@ -155,15 +156,15 @@ final class SafetensorsHeader {
         }
         if (offsets[1] - offsets[0] != bytes) {
             throw fault(
-                    name,
-                    "needs " + bytes + " bytes but has the data_offsets " + offsets[0] + " and " + offsets[1]);
+                    name, "needs " + bytes + " bytes but has the data_offsets " + offsets[0] + " and " + offsets[1]);
         }
     }
 
     /** Tensors ordered by position must follow each other without hole or overlap and end where the file ends. */
     private void checkTiling(long dataLength) {
         List<Map.Entry<String, Entry>> ordered = new ArrayList<>(entries.entrySet());
-        ordered.sort(Comparator.comparingLong((Map.Entry<String, Entry> entry) -> entry.getValue().begin())
+        ordered.sort(Comparator.comparingLong(
+                        (Map.Entry<String, Entry> entry) -> entry.getValue().begin())
                 .thenComparingLong(entry -> entry.getValue().end()));
         long end = 0;
         for (Map.Entry<String, Entry> entry : ordered) {
@@ -174,13 +175,12 @@ final class SafetensorsHeader {
             }
             end = entry.getValue().end();
             if (end > dataLength) {
-                throw fault(
-                        entry.getKey(), "ends at " + end + " but the file holds " + dataLength + " bytes of data");
+                throw fault(entry.getKey(), "ends at " + end + " but the file holds " + dataLength + " bytes of data");
             }
         }
         if (end != dataLength) {
-            throw new CheckpointException(path + ": the tensors end at " + end + " but the file holds " + dataLength
-                    + " bytes of data");
+            throw new CheckpointException(
+                    path + ": the tensors end at " + end + " but the file holds " + dataLength + " bytes of data");
         }
     }
 

@@ -58,7 +58,8 @@ record ShardIndex(Path file, Map<String, String> fileOfTensor) {
             throw new CheckpointException(file + ": names no tensor");
         } else if (!missing.isEmpty()) {
             throw new CheckpointException(file + ": " + missing.size() + " of its " + shards().size()
-                    + " files are missing: " + Faults.list(missing.stream()
+                    + " files are missing: "
+                    + Faults.list(missing.stream()
                             .map(path -> String.valueOf(path.getFileName()))
                             .toList()));
         }

@@ -72,8 +72,8 @@ final class StoredZip {
             }
         }
         if (zip.members.size() != directory.members()) {
-            throw zip.fault("its directory announces " + directory.members() + " members but lists "
-                    + zip.members.size());
+            throw zip.fault(
+                    "its directory announces " + directory.members() + " members but lists " + zip.members.size());
         }
         zip.checkOverlap(directory.position());
         return zip.members;
@@ -128,9 +128,8 @@ final class StoredZip {
         if ((u16(directory, start + 8) & ENCRYPTED) != 0 || u16(directory, start + 10) != 0) {
             throw fault("member " + quote(name) + " is compressed or encrypted, torch stores members as they are");
         }
-        ByteBuffer extra = directory
-                .slice(start + MEMBER_BYTES + nameLength, extraLength)
-                .order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer extra =
+                directory.slice(start + MEMBER_BYTES + nameLength, extraLength).order(ByteOrder.LITTLE_ENDIAN);
         ByteBuffer zip64 = zip64(extra, name);
         long size = wide(u32(directory, start + 24), zip64, name);
         long storedSize = wide(u32(directory, start + 20), zip64, name);

@@ -12,7 +12,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Reads the pickle of a torch state dict, and nothing else. A pickle is a program for a stack machine that may call
@@ -135,8 +134,8 @@ final class TensorUnpickler {
             case 0x95 -> frame();
             case '(' -> stack.add(Symbol.MARK);
             case 'N' -> stack.add(Symbol.NONE);
-            case 0x88 -> stack.add(Boolean.TRUE);
-            case 0x89 -> stack.add(Boolean.FALSE);
+            case 0x88 -> stack.add(true);
+            case 0x89 -> stack.add(false);
             case 'J' -> stack.add((long) pickle.getInt());
             case 'K' -> stack.add((long) u8());
             case 'M' -> stack.add((long) Short.toUnsignedInt(pickle.getShort()));
@@ -184,8 +183,9 @@ final class TensorUnpickler {
             case "torch.Size" -> Callable.SIZE;
             case "torch._utils._rebuild_tensor_v2" -> Callable.REBUILD_TENSOR;
             case "torch._utils._rebuild_parameter" -> Callable.REBUILD_PARAMETER;
-            default -> throw fault("the global " + quote(global)
-                    + " is not allowed in weights; do not load this file elsewhere unless you trust its source");
+            default ->
+                throw fault("the global " + quote(global)
+                        + " is not allowed in weights; do not load this file elsewhere unless you trust its source");
         };
     }
 
@@ -231,7 +231,9 @@ final class TensorUnpickler {
             throw fault("a persistent id is not that of a storage");
         }
         return new PickledTensor.Storage(
-                as(TensorType.class, "storage type", id.get(1)), as(String.class, "string", id.get(2)), as(Long.class, "number", id.get(4)));
+                as(TensorType.class, "storage type", id.get(1)),
+                as(String.class, "string", id.get(2)),
+                as(Long.class, "number", id.get(4)));
     }
 
     /** The attributes of a state dict carry module versions, which mean nothing here: checked and dropped. */
@@ -285,8 +287,8 @@ final class TensorUnpickler {
 
     private String text(long length) {
         if (length < 0 || length > pickle.remaining()) {
-            throw fault("a text of " + Long.toUnsignedString(length) + " bytes is announced where "
-                    + pickle.remaining() + " are left");
+            throw fault("a text of " + Long.toUnsignedString(length) + " bytes is announced where " + pickle.remaining()
+                    + " are left");
         }
         byte[] bytes = new byte[(int) length];
         pickle.get(bytes);

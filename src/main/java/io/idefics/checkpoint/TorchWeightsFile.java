@@ -32,8 +32,7 @@ public final class TorchWeightsFile implements WeightFile {
         this.members = StoredZip.members(file);
         this.folder = folder();
         checkByteOrder();
-        this.tensors = TensorUnpickler.read(
-                file.path().toString(), read(folder + PICKLE, PICKLE_LIMIT).array());
+        this.tensors = TensorUnpickler.read(file.path().toString(), read(folder + PICKLE, PICKLE_LIMIT));
         tensors.forEach(this::checkStorage);
         tensors.forEach((name, tensor) ->
                 specs.put(name, new TensorSpec(tensor.storage().type(), tensor.shape())));
@@ -113,7 +112,7 @@ public final class TorchWeightsFile implements WeightFile {
 
     private void checkByteOrder() {
         if (members.containsKey(folder + "/byteorder")) {
-            String order = new String(read(folder + "/byteorder", 16).array(), StandardCharsets.US_ASCII);
+            String order = new String(read(folder + "/byteorder", 16), StandardCharsets.US_ASCII);
             if (!order.equals("little")) {
                 throw new CheckpointException(path() + ": byte order is " + quote(order) + ", expected \"little\"");
             }
@@ -129,7 +128,8 @@ public final class TorchWeightsFile implements WeightFile {
     }
 
     private StoredZip.Member storage(String name, PickledTensor tensor) {
-        StoredZip.Member member = members.get(folder + "/data/" + tensor.storage().key());
+        StoredZip.Member member =
+                members.get(folder + "/data/" + tensor.storage().key());
         if (member == null) {
             throw new CheckpointException(path() + ": tensor " + quote(name) + " has no storage "
                     + quote(tensor.storage().key()) + " in the file");
@@ -137,13 +137,13 @@ public final class TorchWeightsFile implements WeightFile {
         return member;
     }
 
-    private ByteBuffer read(String name, long limit) {
+    private byte[] read(String name, long limit) {
         StoredZip.Member member = members.get(name);
         if (member == null || member.length() > limit) {
-            throw new CheckpointException(path() + ": member " + quote(name) + " is missing or larger than " + limit
-                    + " bytes");
+            throw new CheckpointException(
+                    path() + ": member " + quote(name) + " is missing or larger than " + limit + " bytes");
         }
-        return file.read(member.position(), member.length());
+        return file.readBytes(member.position(), member.length());
     }
 
     /** The elements of a strided view in row-major order. */

@@ -56,7 +56,8 @@ class IdeficsConfigTest {
 
     @Test
     void read_onlyRequiredKeys_takesTheDefaultsOfTheReference() throws IOException {
-        IdeficsConfig config = read("""
+        IdeficsConfig config = read(
+                """
                 {"model_type": "idefics", "vocab_size": 100, "hidden_size": 8, "intermediate_size": 16,
                  "num_hidden_layers": 2, "num_attention_heads": 2}""");
 
@@ -212,8 +213,7 @@ class IdeficsConfigTest {
     }
 
     private IdeficsConfig read(String json) throws IOException {
-        return IdeficsConfig.read(
-                Files.writeString(directory.resolve("config.json"), json, StandardCharsets.UTF_8));
+        return IdeficsConfig.read(Files.writeString(directory.resolve("config.json"), json, StandardCharsets.UTF_8));
     }
 
     /** The 9B instruct configuration with one value changed. */

@@ -39,8 +39,7 @@ class IdeficsParametersTest {
     @ParameterizedTest
     @FieldSource("io.idefics.checkpoint.TestModels#GOLDEN")
     void expected_goldenConfig_namesExactlyTheStoredTensors(String model) throws IOException {
-        IdeficsConfig config =
-                IdeficsConfig.read(TestModels.golden(model).resolve("config.json"));
+        IdeficsConfig config = IdeficsConfig.read(TestModels.golden(model).resolve("config.json"));
         Set<String> stored = new TreeSet<>();
         try (var files = Files.list(TestModels.golden(model))) {
             for (Path file : files.filter(path -> path.toString().matches(".*\\.(safetensors|bin)"))
@@ -60,8 +59,7 @@ class IdeficsParametersTest {
         ObjectNode json = SyntheticCheckpoint.publishedConfig("9b");
         json.remove("additional_vocab_size");
 
-        assertThat(IdeficsParameters.expected(config(json)).keySet())
-                .noneMatch(name -> name.contains("additional"));
+        assertThat(IdeficsParameters.expected(config(json)).keySet()).noneMatch(name -> name.contains("additional"));
     }
 
     private IdeficsConfig config(ObjectNode json) throws IOException {

@@ -62,8 +62,8 @@ class ModelDirectoryTest {
     void openWeights_shardedTorchFiles_equalTheSingleOne() {
         try (CheckpointWeights single =
                         ModelDirectory.open(TestModels.golden("tiny-bin")).openWeights();
-                CheckpointWeights sharded =
-                        ModelDirectory.open(TestModels.golden("tiny-bin-sharded")).openWeights()) {
+                CheckpointWeights sharded = ModelDirectory.open(TestModels.golden("tiny-bin-sharded"))
+                        .openWeights()) {
             assertThat(sharded.names()).containsExactlyElementsOf(single.names());
             assertThat(single.names()).allSatisfy(name -> {
                 assertThat(sharded.tensor(name).shape())
@@ -92,7 +92,10 @@ class ModelDirectoryTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "config.json", "generation_config.json", "preprocessor_config.json", "special_tokens_map.json",
+                "config.json",
+                "generation_config.json",
+                "preprocessor_config.json",
+                "special_tokens_map.json",
                 "tokenizer.json"
             })
     void open_cutJson_isNamed(String file) throws IOException {
@@ -249,17 +252,15 @@ class ModelDirectoryTest {
 
         @Test
         void openWeights_gatesOfTheOtherShape_areAccepted() throws IOException {
-            tensors.replaceAll((name, spec) -> name.contains(".alpha_")
-                    ? new TensorSpec(TensorType.F32, new long[] {1, 1, 40})
-                    : spec);
+            tensors.replaceAll((name, spec) ->
+                    name.contains(".alpha_") ? new TensorSpec(TensorType.F32, new long[] {1, 1, 40}) : spec);
             write();
             openAll();
         }
 
         @Test
         void openWeights_legacyBuffers_areIgnored() throws IOException {
-            tensors.put(
-                    "model.layers.0.self_attn.rotary_emb.inv_freq", new TensorSpec(TensorType.F32, new long[] {4}));
+            tensors.put("model.layers.0.self_attn.rotary_emb.inv_freq", new TensorSpec(TensorType.F32, new long[] {4}));
             tensors.put(
                     "model.vision_model.embeddings.position_ids", new TensorSpec(TensorType.I64, new long[] {1, 17}));
             write();
@@ -361,7 +362,8 @@ class ModelDirectoryTest {
         @Test
         void openWeights_tensorInAnotherShard_isRefused() throws IOException {
             String text = Files.readString(directory.resolve(INDEX));
-            String actual = TestModels.json(text).path("weight_map").path(TENSOR).asText();
+            String actual =
+                    TestModels.json(text).path("weight_map").path(TENSOR).asText();
             assign(actual.contains("00001") ? "model-00002-of-00003.safetensors" : "model-00001-of-00003.safetensors");
 
             assertThatThrownBy(ModelDirectoryTest.this::openAll)
@@ -374,8 +376,10 @@ class ModelDirectoryTest {
             SafetensorsWriter.writeZeros(
                     directory.resolve("more.safetensors"),
                     Map.of(
-                            TENSOR, new TensorSpec(TensorType.BF16, new long[] {32}),
-                            "lm_head.weight", new TensorSpec(TensorType.BF16, new long[] {32000, 32})));
+                            TENSOR,
+                            new TensorSpec(TensorType.BF16, new long[] {32}),
+                            "lm_head.weight",
+                            new TensorSpec(TensorType.BF16, new long[] {32000, 32})));
             assign("more.safetensors");
 
             assertThatThrownBy(ModelDirectoryTest.this::openAll)
@@ -385,14 +389,14 @@ class ModelDirectoryTest {
 
         @Test
         void openWeights_lyingTotalSize_isIgnored() {
-            TestModels.edit(
-                    directory.resolve(INDEX),
-                    json -> json.withObject("/metadata").put("total_size", Long.MAX_VALUE));
+            TestModels.edit(directory.resolve(INDEX), json -> json.withObject("/metadata")
+                    .put("total_size", Long.MAX_VALUE));
             openAll();
         }
 
         @ParameterizedTest
-        @ValueSource(strings = {"{}", "{\"weight_map\": {}}", "{\"weight_map\": []}", "{\"weight_map\": {\"a\": 5}}", "{"})
+        @ValueSource(
+                strings = {"{}", "{\"weight_map\": {}}", "{\"weight_map\": []}", "{\"weight_map\": {\"a\": 5}}", "{"})
         void openWeights_noWeightMap_isRefused(String content) throws IOException {
             Files.writeString(directory.resolve(INDEX), content);
 
@@ -402,9 +406,8 @@ class ModelDirectoryTest {
         }
 
         private void assign(String shard) {
-            TestModels.edit(
-                    directory.resolve(INDEX),
-                    json -> json.withObject("/weight_map").put(TENSOR, shard));
+            TestModels.edit(directory.resolve(INDEX), json -> json.withObject("/weight_map")
+                    .put(TENSOR, shard));
         }
     }
 

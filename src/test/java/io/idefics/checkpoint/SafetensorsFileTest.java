@@ -25,8 +25,7 @@ class SafetensorsFileTest {
     @Test
     void tensor_bfloat16_isDirectLittleEndianView() {
         try (SafetensorsFile file = SafetensorsFile.open(TestModels.weights("ok-bf16.safetensors"))) {
-            StoredTensor tensor =
-                    file.tensor(file.specs().keySet().iterator().next());
+            StoredTensor tensor = file.tensor(file.specs().keySet().iterator().next());
 
             assertThat(tensor.type()).isEqualTo(TensorType.BF16);
             assertThat(tensor.shape()).containsExactly(2);
@@ -52,10 +51,14 @@ class SafetensorsFileTest {
     void tensor_unalignedInFile_isCopiedToAnAlignedBuffer() throws IOException {
         String header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
                 + "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[1,9]}}";
-        ByteBuffer data =
-                ByteBuffer.allocate(9).order(ByteOrder.LITTLE_ENDIAN).put((byte) 7).putFloat(1.5f).putFloat(-2f);
+        ByteBuffer data = ByteBuffer.allocate(9)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put((byte) 7)
+                .putFloat(1.5f)
+                .putFloat(-2f);
 
-        try (SafetensorsFile file = SafetensorsFile.open(file(header + " ".repeat((8 - header.length() % 8) % 8), data))) {
+        try (SafetensorsFile file =
+                SafetensorsFile.open(file(header + " ".repeat((8 - header.length() % 8) % 8), data))) {
             ByteBuffer values = file.tensor("b").data();
 
             assertThat(values.isDirect()).isTrue();

@@ -27,10 +27,7 @@ final class SafetensorsWriter {
     /** Writes a file with these tensors in this order. */
     static void write(Path path, Map<String, TensorSpec> tensors, Values values) throws IOException {
         try (FileChannel out = FileChannel.open(
-                path,
-                StandardOpenOption.CREATE,
-                StandardOpenOption.TRUNCATE_EXISTING,
-                StandardOpenOption.WRITE)) {
+                path, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
             writeFully(out, header(tensors));
             for (Map.Entry<String, TensorSpec> tensor : tensors.entrySet()) {
                 values.write(tensor.getKey(), tensor.getValue(), out);
@@ -44,7 +41,8 @@ final class SafetensorsWriter {
     }
 
     static long bytes(TensorSpec spec) {
-        return Arrays.stream(spec.shape()).reduce(1, Math::multiplyExact) * spec.type().byteSize();
+        return Arrays.stream(spec.shape()).reduce(1, Math::multiplyExact)
+                * spec.type().byteSize();
     }
 
     static void writeFully(WritableByteChannel out, ByteBuffer buffer) throws IOException {

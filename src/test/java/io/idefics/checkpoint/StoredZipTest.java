@@ -122,7 +122,12 @@ class StoredZipTest {
     }
 
     private static void local(ByteBuffer zip) {
-        zip.putInt(0x04034b50).put(new byte[14]).putInt(5).putInt(5).putShort((short) 1).putShort((short) 4);
+        zip.putInt(0x04034b50)
+                .put(new byte[14])
+                .putInt(5)
+                .putInt(5)
+                .putShort((short) 1)
+                .putShort((short) 4);
         zip.put((byte) 'm').put(new byte[4]).put("hello".getBytes(StandardCharsets.US_ASCII));
     }
 

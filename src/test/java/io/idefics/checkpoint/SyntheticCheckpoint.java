@@ -61,9 +61,8 @@ public final class SyntheticCheckpoint {
                     "expected: <9b|9b-instruct|80b|80b-instruct|config.json> <directory> <tokenizer directory>");
         }
         Path given = Path.of(arguments[0]);
-        ObjectNode config = Files.isRegularFile(given)
-                ? (ObjectNode) JSON.readTree(given.toFile())
-                : publishedConfig(arguments[0]);
+        ObjectNode config =
+                Files.isRegularFile(given) ? (ObjectNode) JSON.readTree(given.toFile()) : publishedConfig(arguments[0]);
         write(config, Path.of(arguments[1]), Path.of(arguments[2]), SHARD_BYTES);
     }
 
@@ -178,8 +177,7 @@ public final class SyntheticCheckpoint {
         index.putObject("metadata").put("total_size", totalBytes);
         ObjectNode weightMap = index.putObject("weight_map");
         for (int shard = 0; shard < shards.size(); shard++) {
-            String file =
-                    String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", shard + 1, shards.size());
+            String file = String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", shard + 1, shards.size());
             SafetensorsWriter.write(directory.resolve(file), shards.get(shard), this::writeRandom);
             shards.get(shard).keySet().forEach(name -> weightMap.put(name, file));
         }
@@ -242,7 +240,6 @@ public final class SyntheticCheckpoint {
     }
 
     private void writeJson(String name, JsonNode content) throws IOException {
-        JSON.writerWithDefaultPrettyPrinter()
-                .writeValue(directory.resolve(name).toFile(), content);
+        JSON.writerWithDefaultPrettyPrinter().writeValue(directory.resolve(name).toFile(), content);
     }
 }

@@ -18,7 +18,8 @@ class SyntheticCheckpointTest {
     @Test
     void write_tinyConfigInSmallShards_opensAsThatModel() throws IOException {
         Path tiny = TestModels.golden("tiny-80b-style");
-        ObjectNode config = (ObjectNode) new ObjectMapper().readTree(tiny.resolve("config.json").toFile());
+        ObjectNode config = (ObjectNode)
+                new ObjectMapper().readTree(tiny.resolve("config.json").toFile());
 
         SyntheticCheckpoint.write(config, directory, tiny, 500_000);
 
@@ -43,7 +44,8 @@ class SyntheticCheckpointTest {
     @Test
     void write_baseVocabulary_dropsAddedTokensWithoutRows() throws IOException {
         Path tiny = TestModels.golden("tiny-bin");
-        ObjectNode config = (ObjectNode) new ObjectMapper().readTree(tiny.resolve("config.json").toFile());
+        ObjectNode config = (ObjectNode)
+                new ObjectMapper().readTree(tiny.resolve("config.json").toFile());
         config.put("additional_vocab_size", 2);
 
         SyntheticCheckpoint.write(config, directory, tiny, SyntheticCheckpoint.SHARD_BYTES);

@@ -48,9 +48,7 @@ class TensorUnpicklerTest {
     void read_viewOfSixElements_mustLieInside(
             int rows, int columns, int rowStride, int columnStride, int offset, String why, boolean fine) {
         String pickle = dict(tensor(
-                offset,
-                "K" + (char) rows + "K" + (char) columns,
-                "K" + (char) rowStride + "K" + (char) columnStride));
+                offset, "K" + (char) rows + "K" + (char) columns, "K" + (char) rowStride + "K" + (char) columnStride));
 
         if (fine) {
             assertThat(read(pickle)).as(why).containsKey("w");

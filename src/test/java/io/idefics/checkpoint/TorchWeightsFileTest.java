@@ -17,7 +17,15 @@ class TorchWeightsFileTest {
         try (TorchWeightsFile file = TorchWeightsFile.open(TestModels.file(name))) {
             assertThat(file.specs().keySet())
                     .containsExactly(
-                            "a", "transposed", "column", "tail", "scalar", "empty", "shared", "parameter", "flags",
+                            "a",
+                            "transposed",
+                            "column",
+                            "tail",
+                            "scalar",
+                            "empty",
+                            "shared",
+                            "parameter",
+                            "flags",
                             "ids");
             assertFloats(file.tensor("a"), new long[] {2, 3}, 0, 1, 2, 3, 4, 5);
             assertFloats(file.tensor("transposed"), new long[] {3, 2}, 0, 3, 1, 4, 2, 5);
@@ -44,7 +52,9 @@ class TorchWeightsFileTest {
             assertThat(parameter.data().getShort(2)).isEqualTo((short) 0xc000);
             StoredTensor flags = file.tensor("flags");
             assertThat(flags.type()).isEqualTo(TensorType.BOOL);
-            assertThat(new byte[] {flags.data().get(0), flags.data().get(1), flags.data().get(2)})
+            assertThat(new byte[] {
+                        flags.data().get(0), flags.data().get(1), flags.data().get(2)
+                    })
                     .containsExactly(1, 0, 1);
             StoredTensor ids = file.tensor("ids");
             assertThat(ids.type()).isEqualTo(TensorType.I64);

@@ -37,7 +37,9 @@ class WeightFaultsTest {
                 new ObjectMapper().readTree(TestModels.weights("manifest.json").toFile());
         for (JsonNode entry : manifest.get("files")) {
             cases.add(Arguments.of(
-                    entry.get("file").asText(), entry.get("expect").asText(), entry.get("why").asText()));
+                    entry.get("file").asText(),
+                    entry.get("expect").asText(),
+                    entry.get("why").asText()));
         }
         return cases;
     }
