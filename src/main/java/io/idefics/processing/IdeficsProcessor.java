@@ -1,6 +1,5 @@
 package io.idefics.processing;
 
-import io.idefics.processing.PromptItem.EndOfUtterance;
 import io.idefics.processing.PromptItem.Image;
 import io.idefics.processing.PromptItem.Text;
 import io.idefics.tokenizer.IdeficsTokenizer;
@@ -60,15 +59,14 @@ public final class IdeficsProcessor {
     public ProcessedBatch process(List<List<PromptItem>> prompts, ProcessorOptions options) {
         List<int[]> rows = prompts.stream()
                 .map(prompt -> tokenizer.encode(fullText(prompt, options)))
-                .map(ids -> Arrays.copyOf(ids, Math.min(ids.length, options.truncateTo().orElse(ids.length))))
+                .map(ids -> Arrays.copyOf(
+                        ids, Math.min(ids.length, options.truncateTo().orElse(ids.length))))
                 .toList();
         int length = IntStream.concat(options.padTo().stream(), rows.stream().mapToInt(row -> row.length))
                 .max()
                 .orElse(0);
-        int imageCount = prompts.stream()
-                .mapToInt(IdeficsProcessor::imageCount)
-                .max()
-                .orElse(0);
+        int imageCount =
+                prompts.stream().mapToInt(IdeficsProcessor::imageCount).max().orElse(0);
         int[][] inputIds = new int[rows.size()][];
         int[][] attentionMask = new int[rows.size()][];
         int[][] imageIndex = new int[rows.size()][];
@@ -104,7 +102,8 @@ public final class IdeficsProcessor {
     private int[] encode(List<Segment> segments) {
         if (segments.stream().filter(Segment::isText).noneMatch(s -> tokenizer.containsSpecialToken(s.text()))) {
             int[] ids = tokenizer.encode(segments.stream().map(Segment::text).collect(Collectors.joining()));
-            if (Arrays.equals(structure(Arrays.stream(ids)), structure(segments.stream().mapToInt(Segment::id)))) {
+            if (Arrays.equals(
+                    structure(Arrays.stream(ids)), structure(segments.stream().mapToInt(Segment::id)))) {
                 return ids;
             }
         }

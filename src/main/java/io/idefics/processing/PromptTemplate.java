@@ -85,7 +85,8 @@ public final class PromptTemplate {
         if (messages.get(last).role() != Role.USER) {
             throw new GenerationException(
                     ErrorType.INVALID_VALUE,
-                    "The last message must have the role 'user', not '" + name(messages.get(last).role()) + "'.",
+                    "The last message must have the role 'user', not '"
+                            + name(messages.get(last).role()) + "'.",
                     "messages[" + last + "].role");
         }
     }

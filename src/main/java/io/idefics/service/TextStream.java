@@ -1,6 +1,7 @@
 package io.idefics.service;
 
 import io.idefics.tokenizer.IncrementalDecoder;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -73,6 +74,7 @@ public final class TextStream {
         }
         String rest = text + held;
         held.setLength(0);
+        Arrays.fill(matched, 0);
         return rest;
     }
 

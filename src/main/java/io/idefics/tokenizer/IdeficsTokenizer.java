@@ -159,8 +159,7 @@ public final class IdeficsTokenizer implements AutoCloseable {
     private static SpecialTokens specialTokens(TokenizerFile file) {
         Function<String, Integer> required = content -> {
             OptionalInt id = file.vocabulary().addedId(content);
-            return id.orElseThrow(
-                    () -> new TokenizerException(file.path() + ": added_tokens has no " + content));
+            return id.orElseThrow(() -> new TokenizerException(file.path() + ": added_tokens has no " + content));
         };
         return new SpecialTokens(
                 required.apply(SpecialTokens.BOS),

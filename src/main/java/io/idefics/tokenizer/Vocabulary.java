@@ -68,7 +68,8 @@ final class Vocabulary {
     }
 
     /** The text of a token, spaces for space marks; null for special tokens and ids without a token. */
-    @Nullable String textOf(int id) {
+    @Nullable
+    String textOf(int id) {
         return id < 0 || id >= pieces.length || special[id] ? null : pieces[id];
     }
 

@@ -22,7 +22,8 @@ class IdeficsTokenizerGoldenTest {
         "variant-normalized/golden, golden/tokenizer/variant-normalized, 9"
     })
     void encode_goldenText_givesReferenceIds(String golden, String directory, int leastCases) {
-        JsonNode cases = ReferenceData.json("golden/tokenizer/" + golden + ".json").get("cases");
+        JsonNode cases =
+                ReferenceData.json("golden/tokenizer/" + golden + ".json").get("cases");
         assertThat(cases.size()).isPositive().isGreaterThanOrEqualTo(leastCases);
         try (IdeficsTokenizer tokenizer = IdeficsTokenizer.load(ReferenceData.path(directory + "/tokenizer.json"))) {
             for (JsonNode reference : cases) {
@@ -43,7 +44,8 @@ class IdeficsTokenizerGoldenTest {
     @ParameterizedTest
     @CsvSource("golden_full, tiny-bf16-sharded")
     void decode_idsWithoutText_givesReferenceText(String golden, String model) {
-        JsonNode cases = ReferenceData.json("golden/tokenizer/" + golden + ".json").get("decode_only");
+        JsonNode cases =
+                ReferenceData.json("golden/tokenizer/" + golden + ".json").get("decode_only");
         assertThat(cases).hasSize(13);
         try (IdeficsTokenizer tokenizer = ReferenceData.tokenizer(model)) {
             cases.forEach(reference -> assertDecodes(tokenizer, reference));
@@ -53,7 +55,8 @@ class IdeficsTokenizerGoldenTest {
     @ParameterizedTest
     @CsvSource("tiny-bf16-sharded")
     void encode_promptOfThePublishedModel_givesPublishedIds(String model) {
-        JsonNode evidence = ReferenceData.json("golden/tokenizer/golden_full.json").get("real_model_evidence");
+        JsonNode evidence =
+                ReferenceData.json("golden/tokenizer/golden_full.json").get("real_model_evidence");
         try (IdeficsTokenizer tokenizer = ReferenceData.tokenizer(model)) {
             assertThat(tokenizer.encode(evidence.get("text").textValue()))
                     .isEqualTo(ReferenceData.ints(evidence.get("ids")));
@@ -62,16 +65,17 @@ class IdeficsTokenizerGoldenTest {
 
     @TestFactory
     Stream<DynamicTest> decode_generation_givesReferenceText() {
-        return ReferenceData.MODELS.stream().map(model -> DynamicTest.dynamicTest(model, () -> {
-            JsonNode generations =
-                    ReferenceData.json("golden/golden/" + model + ".json").get("generations");
-            assertThat(generations).isNotEmpty();
-            try (IdeficsTokenizer tokenizer = ReferenceData.tokenizer(model)) {
-                for (JsonNode generation : generations) {
-                    assertGenerationDecodes(tokenizer, generation);
-                }
-            }
-        }));
+        return ReferenceData.MODELS.stream()
+                .map(model -> DynamicTest.dynamicTest(model, () -> {
+                    JsonNode generations = ReferenceData.json("golden/golden/" + model + ".json")
+                            .get("generations");
+                    assertThat(generations).isNotEmpty();
+                    try (IdeficsTokenizer tokenizer = ReferenceData.tokenizer(model)) {
+                        for (JsonNode generation : generations) {
+                            assertGenerationDecodes(tokenizer, generation);
+                        }
+                    }
+                }));
     }
 
     @ParameterizedTest
@@ -94,14 +98,15 @@ class IdeficsTokenizerGoldenTest {
     private static void assertDecodes(IdeficsTokenizer tokenizer, JsonNode reference) {
         int[] ids = ReferenceData.ints(reference.get("ids"));
         String skipped = reference.get("decoded_skip_special").textValue();
-        assertThat(tokenizer.decode(ids, false)).isEqualTo(reference.get("decoded").textValue());
+        assertThat(tokenizer.decode(ids, false))
+                .isEqualTo(reference.get("decoded").textValue());
         assertThat(tokenizer.decode(ids, true)).isEqualTo(skipped);
         assertThat(IncrementalDecoderTest.decodeOneByOne(tokenizer, ids)).isEqualTo(skipped);
     }
 
     private static void assertGenerationDecodes(IdeficsTokenizer tokenizer, JsonNode generation) {
-        List<JsonNode> rows =
-                StreamSupport.stream(generation.get("new_tokens").spliterator(), false).toList();
+        List<JsonNode> rows = StreamSupport.stream(generation.get("new_tokens").spliterator(), false)
+                .toList();
         for (int row = 0; row < rows.size(); row++) {
             int[] ids = ReferenceData.ints(rows.get(row));
             String text = generation.get("text").get(row).textValue();

@@ -33,8 +33,30 @@ import org.junit.jupiter.params.provider.ValueSource;
 class IdeficsTokenizerTest {
 
     private static final List<String> PIECES = List.of(
-            "Hello", " ", "  ", "\n", "\t", "\u2581", "<", ">", "s", "image", "</", "<0x0A>", "é", "中", "\uD83D\uDE00",
-            "\uD83D\uDC68\u200D\uD83D\uDC69", "\u0000", "\uFFFD", "123", ".", "User:", "\r\n", "\u0301", "\uFEFF");
+            "Hello",
+            " ",
+            "  ",
+            "\n",
+            "\t",
+            "\u2581",
+            "<",
+            ">",
+            "s",
+            "image",
+            "</",
+            "<0x0A>",
+            "é",
+            "中",
+            "\uD83D\uDE00",
+            "\uD83D\uDC68\u200D\uD83D\uDC69",
+            "\u0000",
+            "\uFFFD",
+            "123",
+            ".",
+            "User:",
+            "\r\n",
+            "\u0301",
+            "\uFEFF");
 
     private static IdeficsTokenizer tokenizer;
 
@@ -115,7 +137,9 @@ class IdeficsTokenizerTest {
                     .collect(Collectors.joining());
             if (!tokenizer.containsSpecialToken(text)) {
                 int[] ids = tokenizer.encode(text);
-                assertThat(tokenizer.encodePlain(text)).as("seed %d: %s", seed, text).isEqualTo(ids);
+                assertThat(tokenizer.encodePlain(text))
+                        .as("seed %d: %s", seed, text)
+                        .isEqualTo(ids);
                 assertThat(tokenizer.decode(ids, true)).as("seed %d", seed).isEqualTo(text.replace('\u2581', ' '));
             }
         }
@@ -171,8 +195,7 @@ class IdeficsTokenizerTest {
     @Test
     void load_truncatedFile_isRefused() throws IOException {
         byte[] bytes = Files.readAllBytes(ReferenceData.path("golden/models/tiny-f32/tokenizer.json"));
-        Path file = Files.write(
-                directory.resolve("tokenizer.json"), Arrays.copyOf(bytes, bytes.length / 2));
+        Path file = Files.write(directory.resolve("tokenizer.json"), Arrays.copyOf(bytes, bytes.length / 2));
         assertRefused(file, "not valid JSON");
     }
 
@@ -180,10 +203,7 @@ class IdeficsTokenizerTest {
     void load_hugeFile_isRefusedUnread() throws IOException {
         Path file = directory.resolve("tokenizer.json");
         try (var channel = FileChannel.open(
-                file,
-                StandardOpenOption.CREATE_NEW,
-                StandardOpenOption.WRITE,
-                StandardOpenOption.SPARSE)) {
+                file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, StandardOpenOption.SPARSE)) {
             channel.write(ByteBuffer.wrap(new byte[1]), 1L << 31);
         }
         assertRefused(file, "more than");
@@ -243,8 +263,7 @@ class IdeficsTokenizerTest {
 
     /** A copy of a small tokenizer with a change. */
     private Path edited(Consumer<ObjectNode> change) throws IOException {
-        ObjectNode root =
-                (ObjectNode) ReferenceData.json("golden/models/tiny-f32/tokenizer.json");
+        ObjectNode root = (ObjectNode) ReferenceData.json("golden/models/tiny-f32/tokenizer.json");
         change.accept(root);
         return Files.writeString(directory.resolve("tokenizer.json"), root.toString());
     }

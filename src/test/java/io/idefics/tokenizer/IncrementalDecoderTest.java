@@ -95,7 +95,7 @@ class IncrementalDecoderTest {
     }
 
     @Test
-    void append_longRunOfBytes_takesLinearTime() {
+    void append_longRunOfBytes_isOneText() {
         int[] ids = new int[200_000];
         Arrays.fill(ids, BYTE_0 + 'x');
         assertThat(decodeOneByOne(tokenizer, ids)).hasSize(ids.length);

@@ -65,12 +65,16 @@ public final class ReferenceData {
 
     /** Whole numbers of a JSON array. */
     public static int[] ints(JsonNode array) {
-        return IntStream.range(0, array.size()).map(i -> array.get(i).intValue()).toArray();
+        return IntStream.range(0, array.size())
+                .map(i -> array.get(i).intValue())
+                .toArray();
     }
 
     /** Rows of whole numbers. */
     public static int[][] rows(JsonNode array) {
-        return IntStream.range(0, array.size()).mapToObj(i -> ints(array.get(i))).toArray(int[][]::new);
+        return IntStream.range(0, array.size())
+                .mapToObj(i -> ints(array.get(i)))
+                .toArray(int[][]::new);
     }
 
     private static JsonNode parse(String line) {
