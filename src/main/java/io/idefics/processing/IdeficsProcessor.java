@@ -1,5 +1,7 @@
 package io.idefics.processing;
 
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.processing.PromptItem.Image;
 import io.idefics.processing.PromptItem.Text;
 import io.idefics.tokenizer.IdeficsTokenizer;
@@ -87,16 +89,37 @@ public final class IdeficsProcessor {
      * Ids of one prompt in which nothing that a text says is special. Without special tokens in the texts these are the
      * ids of the reference; otherwise each text between two structural tokens is encoded on its own, as plain text.
      * Nothing is added between texts or at the end.
+     *
+     * @param maxTokens the most ids that the prompt may have
+     * @throws GenerationException of type CONTEXT_LENGTH_EXCEEDED if it has more; a text that is far too long is not
+     *     even encoded
      */
-    public PreparedPrompt prepare(List<PromptItem> prompt) {
+    public PreparedPrompt prepare(List<PromptItem> prompt, int maxTokens) {
         ProcessorOptions verbatim = new ProcessorOptions(false, false, OptionalInt.empty(), OptionalInt.empty());
         List<Segment> segments = merged(segments(prompt, verbatim));
+        long leastTokens = segments.stream()
+                .mapToLong(s -> s.isText() ? tokenizer.leastTokens(s.text()) : 1)
+                .sum();
+        long textLength = segments.stream().mapToLong(s -> s.text().length()).sum();
+        if (leastTokens > maxTokens || textLength > IdeficsTokenizer.MAX_TEXT_LENGTH) {
+            throw tooLong("at least " + leastTokens, maxTokens);
+        }
         int[] inputIds = encode(segments);
+        if (inputIds.length > maxTokens) {
+            throw tooLong(String.valueOf(inputIds.length), maxTokens);
+        }
         int imageCount = imageCount(prompt);
         int imageTokens = (int) Arrays.stream(inputIds)
                 .filter(id -> id == special.image() || id == special.fakeTokenAroundImage())
                 .count();
         return new PreparedPrompt(inputIds, imageIndex(inputIds, imageCount), imageCount, imageTokens);
+    }
+
+    private static GenerationException tooLong(String tokens, int maxTokens) {
+        return new GenerationException(
+                ErrorType.CONTEXT_LENGTH_EXCEEDED,
+                "The messages have " + tokens + " tokens, but at most " + maxTokens + " fit.",
+                "messages");
     }
 
     private int[] encode(List<Segment> segments) {

@@ -1,6 +1,7 @@
 package io.idefics.tokenizer;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -20,6 +21,9 @@ import java.util.function.Supplier;
  * <p>Unpaired surrogates in the input, which no UTF-8 can express, become U+FFFD.
  */
 public final class IdeficsTokenizer implements AutoCloseable {
+
+    /** The most characters (UTF-16 units) of a text to encode. */
+    public static final int MAX_TEXT_LENGTH = 1 << 20;
 
     private static final Map<String, String> OPTIONS = Map.of(
             "addSpecialTokens", "false",
@@ -77,6 +81,8 @@ public final class IdeficsTokenizer implements AutoCloseable {
     /**
      * The ids of a text as the reference gives them with {@code add_special_tokens=False}: special tokens written in
      * the text are recognised.
+     *
+     * @throws IllegalArgumentException if the text is longer than {@link #MAX_TEXT_LENGTH}
      */
     public int[] encode(String text) {
         return encode(tokenizer, text);
@@ -85,9 +91,17 @@ public final class IdeficsTokenizer implements AutoCloseable {
     /**
      * The ids of a text in which nothing is special: {@code <image>} is seven characters. Equal to {@link #encode} for
      * a text without special tokens.
+     *
+     * @throws IllegalArgumentException if the text is longer than {@link #MAX_TEXT_LENGTH}
      */
     public int[] encodePlain(String text) {
         return encode(plainTokenizer, text);
+    }
+
+    /** A lower bound of the number of ids that {@link #encodePlain} gives, known without encoding. */
+    public int leastTokens(String text) {
+        int longest = vocabulary.longestPiece();
+        return (text.length() + longest - 1) / longest;
     }
 
     /** The text of the ids; ids without a token are skipped, special tokens if asked. */
@@ -139,9 +153,27 @@ public final class IdeficsTokenizer implements AutoCloseable {
         if (text.isEmpty()) {
             return new int[0];
         }
+        if (text.length() > MAX_TEXT_LENGTH) {
+            throw new IllegalArgumentException(
+                    "The text has " + text.length() + " characters, more than " + MAX_TEXT_LENGTH);
+        }
         String wellFormed = wellFormed(text);
-        long[] ids = whileOpen(() -> encoder.encode(wellFormed, false, false).getIds());
-        return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+        return Arrays.stream(whileOpen(() -> ids(encoder, wellFormed)))
+                .mapToInt(Math::toIntExact)
+                .toArray();
+    }
+
+    /**
+     * The ids alone: HuggingFaceTokenizer.encode copies a string and a span for each token to the heap as well, and the
+     * native code ends the process where that fails for lack of memory.
+     */
+    private static long[] ids(HuggingFaceTokenizer encoder, String text) {
+        long encoding = TokenizersLibrary.LIB.encode(encoder.getHandle(), text, false);
+        try {
+            return TokenizersLibrary.LIB.getTokenIds(encoding);
+        } finally {
+            TokenizersLibrary.LIB.deleteEncoding(encoding);
+        }
     }
 
     private <T> T whileOpen(Supplier<T> action) {
@@ -183,7 +215,7 @@ public final class IdeficsTokenizer implements AutoCloseable {
     private static void checkIds(TokenizerFile file, HuggingFaceTokenizer tokenizer) {
         for (String content : file.vocabulary().addedTokens()) {
             long declared = file.vocabulary().addedId(content).orElseThrow();
-            long[] ids = tokenizer.encode(content, false, false).getIds();
+            long[] ids = ids(tokenizer, content);
             if (ids.length != 1 || ids[0] != declared) {
                 throw new TokenizerException(file.path() + ": " + content + " is declared as id " + declared
                         + " but encodes to " + Arrays.toString(ids));

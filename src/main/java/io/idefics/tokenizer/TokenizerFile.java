@@ -100,6 +100,10 @@ final class TokenizerFile {
         require(model.path("vocab").isObject() && !model.path("vocab").isEmpty(), "model.vocab is missing or empty");
         Map<String, Integer> tokens = new LinkedHashMap<>();
         model.get("vocab").fields().forEachRemaining(entry -> tokens.put(entry.getKey(), id(entry.getValue())));
+        for (int value = 0; value < 256; value++) {
+            String token = "<0x%02X>".formatted(value);
+            require(tokens.containsKey(token), "model.vocab has no " + token);
+        }
         Map<String, Integer> added = new LinkedHashMap<>();
         Set<String> special = new HashSet<>();
         for (JsonNode token : root.path("added_tokens")) {

@@ -23,6 +23,7 @@ final class Vocabulary {
     private final boolean[] special;
     private final Map<String, Integer> added;
     private final int size;
+    private final int longestPiece;
 
     /**
      * @param tokens id by token, of the BPE model
@@ -44,6 +45,8 @@ final class Vocabulary {
         added.forEach((token, id) -> this.special[id] = special.contains(token));
         this.added = Map.copyOf(added);
         this.size = byId.size();
+        this.longestPiece =
+                tokens.keySet().stream().mapToInt(String::length).max().orElse(1);
     }
 
     /** The number of tokens, added ones included. */
@@ -54,6 +57,11 @@ final class Vocabulary {
     /** The largest id of a token. */
     int maxId() {
         return pieces.length - 1;
+    }
+
+    /** The most characters (UTF-16 units) of a token of the BPE model. */
+    int longestPiece() {
+        return longestPiece;
     }
 
     /** Contents of the added tokens. */

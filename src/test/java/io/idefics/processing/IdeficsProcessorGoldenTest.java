@@ -90,7 +90,7 @@ class IdeficsProcessorGoldenTest {
                 "image_only", "image_first", "image_middle", "image_last", "two_adjacent", "three_adjacent", "unicode");
         return tests(CASES.get("cases"), reference -> {
                     IdeficsProcessor processor = new IdeficsProcessor(instructTokenizer, true);
-                    PreparedPrompt prompt = processor.prepare(prompts(reference).get(0));
+                    PreparedPrompt prompt = processor.prepare(prompts(reference).get(0), 2048);
 
                     assertThat(prompt.inputIds()).isEqualTo(ReferenceData.ints(reference.at("/input_ids/0")));
                     assertThat(prompt.imageIndex()).isEqualTo(ReferenceData.ints(reference.at("/image_index/0")));

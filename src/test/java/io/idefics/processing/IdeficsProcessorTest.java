@@ -1,8 +1,11 @@
 package io.idefics.processing;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.idefics.generation.ContentPart;
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Message;
 import io.idefics.generation.Role;
 import io.idefics.tokenizer.IdeficsTokenizer;
@@ -74,7 +77,7 @@ class IdeficsProcessorTest {
     void prepare_specialTokenAcrossTwoTexts_staysText() {
         List<PromptItem> items =
                 List.of(new PromptItem.Image(), new PromptItem.Text("<ima"), new PromptItem.Text("ge> what is this?"));
-        PreparedPrompt prompt = processor.prepare(items);
+        PreparedPrompt prompt = processor.prepare(items, 2048);
         assertThat(structure(prompt)).containsExactly(BOS, FAKE, IMAGE, FAKE);
     }
 
@@ -97,24 +100,54 @@ class IdeficsProcessorTest {
 
     @Test
     void prepare_noPicture_seesNone() {
-        PreparedPrompt prompt = processor.prepare(List.of(new PromptItem.Text("<image>")));
+        PreparedPrompt prompt = processor.prepare(List.of(new PromptItem.Text("<image>")), 2048);
         assertThat(prompt.imageCount()).isZero();
         assertThat(prompt.imageTokens()).isZero();
         assertThat(prompt.imageIndex()).containsOnly(ImageAttentionMask.NONE);
     }
 
     @Test
+    void prepare_promptLongerThanAllowed_isRefused() {
+        List<PromptItem> prompt = List.of(new PromptItem.Image(), new PromptItem.Text("one two"));
+        assertThat(processor.prepare(prompt, 6).inputIds()).hasSize(6);
+        assertTooLong(prompt, 5, "6");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {100_000, 20_000_000})
+    void prepare_textFarTooLong_isRefusedWithoutEncodingIt(int length) {
+        assertTooLong(List.of(new PromptItem.Text("\uD83D\uDE00".repeat(length / 2))), 2048, "at least");
+    }
+
+    @Test
+    void prepare_textTooLongForTheTokenizer_isRefused() {
+        assertTooLong(List.of(new PromptItem.Text("a".repeat(2_000_000))), Integer.MAX_VALUE, "at least");
+    }
+
+    @Test
     void prepare_nothing_isTheBeginningOfAPrompt() {
-        assertThat(processor.prepare(List.of()).inputIds()).containsExactly(BOS);
+        assertThat(processor.prepare(List.of(), 2048).inputIds()).containsExactly(BOS);
     }
 
     @Test
     void prepare_normalizedBosToken_givesReferenceIds() {
         try (IdeficsTokenizer variant =
                 IdeficsTokenizer.load(ReferenceData.path("golden/tokenizer/variant-normalized/tokenizer.json"))) {
-            PreparedPrompt prompt = new IdeficsProcessor(variant, true).prepare(List.of(new PromptItem.Text("User:")));
+            PreparedPrompt prompt =
+                    new IdeficsProcessor(variant, true).prepare(List.of(new PromptItem.Text("User:")), 2048);
             assertThat(prompt.inputIds()).containsExactly(1, 963, 643, 899);
         }
+    }
+
+    private static void assertTooLong(List<PromptItem> prompt, int maxTokens, String tokens) {
+        assertThatExceptionOfType(GenerationException.class)
+                .isThrownBy(() -> processor.prepare(prompt, maxTokens))
+                .withMessageContaining(tokens)
+                .withMessageContaining(String.valueOf(maxTokens))
+                .satisfies(e -> {
+                    assertThat(e.type()).isEqualTo(ErrorType.CONTEXT_LENGTH_EXCEEDED);
+                    assertThat(e.param()).isEqualTo("messages");
+                });
     }
 
     private static List<Message> conversation(String text) {
@@ -126,7 +159,7 @@ class IdeficsProcessorTest {
     }
 
     private static PreparedPrompt prepare(List<Message> messages) {
-        return processor.prepare(new PromptTemplate(true).items(messages));
+        return processor.prepare(new PromptTemplate(true).items(messages), 2048);
     }
 
     private static int[] structure(PreparedPrompt prompt) {

@@ -35,7 +35,7 @@ class PromptTemplateGoldenTest {
                 JsonNode question = questions.get(answer.get("id").intValue());
                 List<Message> messages = messages(question.get("messages"));
                 List<PromptItem> items = new PromptTemplate(true).items(messages);
-                PreparedPrompt prompt = processor.prepare(items);
+                PreparedPrompt prompt = processor.prepare(items, 2048);
 
                 assertThat(processor.fullText(items, VERBATIM))
                         .isEqualTo(answer.get("prompt").textValue());

@@ -96,6 +96,18 @@ class IdeficsTokenizerTest {
     }
 
     @Test
+    void encode_textLongerThanTheLimit_isRefused() {
+        String longest = "\uD83D\uDE00".repeat(IdeficsTokenizer.MAX_TEXT_LENGTH / 2);
+        assertThat(tokenizer.encodePlain(longest)).hasSize(2 * IdeficsTokenizer.MAX_TEXT_LENGTH + 1);
+        assertThatThrownBy(() -> tokenizer.encode(longest + "a")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void load_vocabularyWithoutAByte_isRefused() throws IOException {
+        assertRefused(edited(root -> ((ObjectNode) root.at("/model/vocab")).remove("<0x7F>")), "<0x7F>");
+    }
+
+    @Test
     void encode_fileThatAsksForTruncationAndPadding_doesNeither() throws IOException {
         Path file = edited(root -> {
             root.putObject("truncation")
@@ -140,6 +152,7 @@ class IdeficsTokenizerTest {
                 assertThat(tokenizer.encodePlain(text))
                         .as("seed %d: %s", seed, text)
                         .isEqualTo(ids);
+                assertThat(ids).hasSizeGreaterThanOrEqualTo(tokenizer.leastTokens(text));
                 assertThat(tokenizer.decode(ids, true)).as("seed %d", seed).isEqualTo(text.replace('\u2581', ' '));
             }
         }
