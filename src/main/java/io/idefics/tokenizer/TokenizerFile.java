@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -97,6 +98,13 @@ final class TokenizerFile {
         JsonNode model = root.path("model");
         require("BPE".equals(model.path("type").asText()), "model.type is not BPE");
         require(model.path("byte_fallback").asBoolean(), "model.byte_fallback is not true");
+        // the native library ends the process over a prefix that is longer than a token
+        for (String option : List.of("dropout", "continuing_subword_prefix", "end_of_word_suffix")) {
+            require(
+                    model.path(option).asText("").isEmpty()
+                            || model.path(option).isNull(),
+                    "model." + option + " is set");
+        }
         require(model.path("vocab").isObject() && !model.path("vocab").isEmpty(), "model.vocab is missing or empty");
         Map<String, Integer> tokens = new LinkedHashMap<>();
         model.get("vocab").fields().forEachRemaining(entry -> tokens.put(entry.getKey(), id(entry.getValue())));

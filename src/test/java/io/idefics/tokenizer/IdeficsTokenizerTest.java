@@ -261,6 +261,12 @@ class IdeficsTokenizerTest {
         assertRefused(file, "not a usable tokenizer");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"continuing_subword_prefix", "end_of_word_suffix", "dropout"})
+    void load_optionThatLlamaLacks_isRefused(String option) throws IOException {
+        assertRefused(edited(root -> ((ObjectNode) root.get("model")).put(option, "0.5 <image>")), option);
+    }
+
     @Test
     void load_anotherDecoder_isRefused() throws IOException {
         Path file = edited(root -> root.putObject("decoder").put("type", "ByteLevel"));
