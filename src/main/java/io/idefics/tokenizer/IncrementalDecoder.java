@@ -65,7 +65,7 @@ public final class IncrementalDecoder {
 
     private String begin(String text) {
         String result = withoutLeadingSpace(text);
-        begun |= !text.isEmpty();
+        begun = true;
         return result;
     }
 
