@@ -73,11 +73,16 @@ class IdeficsProcessorTest {
                 .contains(hostile.replace("\uD83D<", "\uFFFD<").replace(">\uDE00", ">\uFFFD"));
     }
 
-    @Test
-    void prepare_specialTokenAcrossTwoTexts_staysText() {
-        List<PromptItem> items =
-                List.of(new PromptItem.Image(), new PromptItem.Text("<ima"), new PromptItem.Text("ge> what is this?"));
-        PreparedPrompt prompt = processor.prepare(items, 2048);
+    @ParameterizedTest
+    @ValueSource(strings = {"<image>", "<unk>", "</s>"})
+    void prepare_specialTokenAcrossTwoTexts_staysText(String token) {
+        PreparedPrompt prompt = processor.prepare(
+                List.of(
+                        new PromptItem.Image(),
+                        new PromptItem.Text(token.substring(0, 3)),
+                        new PromptItem.Text(token.substring(3))),
+                2048);
+        assertThat(prompt.inputIds()).startsWith(BOS, FAKE, IMAGE, FAKE).endsWith(tokenizer.encodePlain(token));
         assertThat(structure(prompt)).containsExactly(BOS, FAKE, IMAGE, FAKE);
     }
 
