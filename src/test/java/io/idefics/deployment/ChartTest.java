@@ -213,7 +213,7 @@ class ChartTest {
     }
 
     @Test
-    void render_service_selectsThePodsOfTheDeploymentOnly() {
+    void render_service_selectsThePodsOfTheDeployment() {
         Rendered chart = Chart.render("");
         Object selector = chart.only("Service").at("spec", "selector").value();
 
