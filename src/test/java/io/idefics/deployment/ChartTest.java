@@ -111,7 +111,7 @@ class ChartTest {
         Node container = chart.container();
 
         assertThat(container.text("resources", "limits", "nvidia.com/gpu")).isEqualTo("2");
-        assertThat(container.text("resources", "limits", "memory")).isEqualTo("2Gi");
+        assertThat(container.text("resources", "limits", "memory")).isEqualTo("4Gi");
         assertThat(container.text("image")).isEqualTo("idefics-server:0.1.0-cuda");
         assertThat(chart.pod().text("runtimeClassName")).isEqualTo("nvidia");
         assertThat(chart.pod().at("nodeSelector").value()).isEqualTo(Map.of("accelerator", "h200", "zone", "a"));
