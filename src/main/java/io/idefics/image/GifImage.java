@@ -1,11 +1,10 @@
 package io.idefics.image;
 
-import java.awt.image.Raster;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,8 +19,12 @@ final class GifImage implements EncodedImage {
     private static final int DESCRIPTOR_BYTES = 10;
     private static final int EXTENSION = 0x21;
     private static final int IMAGE = 0x2c;
+    private static final int TRAILER = 0x3b;
     private static final int GRAPHIC_CONTROL = 0xf9;
     private static final int TABLE_FLAG = 0x80;
+    private static final int INTERLACED_FLAG = 0x40;
+    private static final int[] FIRST_ROW = {0, 4, 2, 1}; // of each pass
+    private static final int[] ROW_STEP = {8, 8, 4, 2};
 
     private final byte[] bytes;
     private final ByteBuffer buffer;
@@ -29,7 +32,6 @@ final class GifImage implements EncodedImage {
     private int transparentIndex = -1;
     private int descriptor;
     private int localTableBytes;
-    private int end; // of the first frame
 
     private GifImage(byte[] bytes) throws MalformedImageException {
         this.bytes = bytes;
@@ -61,8 +63,10 @@ final class GifImage implements EncodedImage {
                     transparentIndex = transparent ? buffer.get(position + 6) & 0xff : -1;
                 }
                 position = skipSubBlocks(position + 2);
+            } else if (introducer == TRAILER) {
+                throw new MalformedImageException("has no pixels");
             } else {
-                throw new MalformedImageException(introducer == 0x3b ? "has no pixels" : "is corrupt");
+                position++; // bytes between blocks mean nothing
             }
         }
     }
@@ -81,12 +85,6 @@ final class GifImage implements EncodedImage {
             throw new MalformedImageException("has no pixels");
         }
         localTableBytes = tableBytes(buffer.get(descriptor + 9));
-        int pixels = descriptor + DESCRIPTOR_BYTES + localTableBytes;
-        int minimumCodeSize = buffer.get(pixels);
-        if (minimumCodeSize < 1 || minimumCodeSize > 8) {
-            throw new MalformedImageException("is corrupt");
-        }
-        end = skipSubBlocks(pixels + 1);
     }
 
     private int screenWidth() {
@@ -118,7 +116,7 @@ final class GifImage implements EncodedImage {
     public ImageHeader header() {
         int width = Math.max(screenWidth(), frameLeft() + frameWidth());
         int height = Math.max(screenHeight(), frameTop() + frameHeight());
-        return new ImageHeader(ImageFormat.GIF, width, height, 1, 4);
+        return new ImageHeader(ImageFormat.GIF, width, height, 1, 1 + 3);
     }
 
     @Override
@@ -130,7 +128,8 @@ final class GifImage implements EncodedImage {
     public RgbImage decode() throws IOException {
         int[] colors = colors();
         ImageHeader size = header();
-        Raster frame = ImageReaders.GIF.read(firstFrameOnly()).getRaster();
+        byte[] frame = GifLzw.decode(
+                bytes, descriptor + DESCRIPTOR_BYTES + localTableBytes, Math.multiplyExact(frameWidth(), frameHeight()));
         RgbImage screen =
                 new RgbImage(size.width(), size.height(), new byte[Math.toIntExact(3 * size.pixels())]);
         int around = transparentIndex >= 0 ? 0xffffff : colors[0];
@@ -143,7 +142,7 @@ final class GifImage implements EncodedImage {
                 screen.rgb()[i + 2] = (byte) around;
             }
         }
-        Samples.drawIndexed(frame, colors, screen, frameLeft(), frameTop());
+        draw(frame, colors, screen);
         return screen;
     }
 
@@ -166,12 +165,32 @@ final class GifImage implements EncodedImage {
         return colors;
     }
 
-    /** This picture without extensions and later frames. */
-    private byte[] firstFrameOnly() {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        out.write(bytes, 0, SCREEN_BYTES + globalTableBytes);
-        out.write(bytes, descriptor, end - descriptor);
-        out.write(0x3b);
-        return out.toByteArray();
+    private void draw(byte[] frame, int[] colors, RgbImage screen) {
+        int source = 0;
+        for (int y : rowOrder()) {
+            int target = 3 * ((frameTop() + y) * screen.width() + frameLeft());
+            for (int x = 0; x < frameWidth(); x++) {
+                int color = colors[frame[source++] & 0xff];
+                screen.rgb()[target++] = (byte) (color >> 16);
+                screen.rgb()[target++] = (byte) (color >> 8);
+                screen.rgb()[target++] = (byte) color;
+            }
+        }
+    }
+
+    /** The rows of the frame in the order in which they are stored (GIF89a, appendix E). */
+    private int[] rowOrder() {
+        int height = frameHeight();
+        if ((buffer.get(descriptor + 9) & INTERLACED_FLAG) == 0) {
+            return IntStream.range(0, height).toArray();
+        }
+        int[] order = new int[height];
+        int count = 0;
+        for (int pass = 0; pass < FIRST_ROW.length; pass++) {
+            for (int y = FIRST_ROW[pass]; y < height; y += ROW_STEP[pass]) {
+                order[count++] = y;
+            }
+        }
+        return order;
     }
 }

@@ -13,7 +13,6 @@ import javax.imageio.spi.ImageReaderSpi;
 enum ImageReaders {
     PNG("com.sun.imageio.plugins.png.PNGImageReaderSpi"),
     JPEG("com.sun.imageio.plugins.jpeg.JPEGImageReaderSpi"),
-    GIF("com.sun.imageio.plugins.gif.GIFImageReaderSpi"),
     BMP("com.sun.imageio.plugins.bmp.BMPImageReaderSpi"),
     WEBP("com.luciad.imageio.webp.WebPImageReaderSpi");
 

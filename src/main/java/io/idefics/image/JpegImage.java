@@ -114,21 +114,21 @@ final class JpegImage implements EncodedImage {
             if (marker == SOI || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7)) {
                 return position + 1;
             }
-            int length = buffer.getShort(position + 1) & 0xffff;
             int start = position + 3;
+            int length = start <= bytes.length ? buffer.getShort(position + 1) & 0xffff : 2;
             int end = position + 1 + length;
-            if (length < 2 || end > bytes.length) {
-                throw new MalformedImageException(length < 2 ? "is corrupt" : "is truncated");
+            if (length < 2) {
+                throw new MalformedImageException("is corrupt");
+            }
+            if (end > bytes.length) {
+                return bytes.length;
             }
             if (marker >= APP0 && marker <= 0xef) {
                 application(marker, start, end);
                 return end;
             }
-            if (marker == COM) {
-                return end;
-            }
-            if (marker == DNL) {
-                throw new MalformedImageException("states its height after its pixels, which is not supported");
+            if (marker == COM || marker == DNL) {
+                return end; // a height after the pixels matters only if the frame states none, which is refused
             }
             if (isStartOfFrame(marker)) {
                 frame(marker, start, end);

@@ -72,10 +72,7 @@ final class PngImage implements EncodedImage {
             Chunk chunk = new Chunk(type, position + 8, (int) length);
             switch (type) {
                 case "IHDR" -> checkCrc(buffer, chunk);
-                case "IDAT" -> {
-                    checkCrc(buffer, chunk);
-                    pixelChunks.add(chunk);
-                }
+                case "IDAT" -> pixelChunks.add(chunk); // the compressed stream has a checksum of its own
                 case "PLTE" -> {
                     checkCrc(buffer, chunk);
                     palette = chunk;

@@ -48,26 +48,20 @@ final class Samples {
      * @param colors 0xRRGGBB for each index; indexes beyond are black
      */
     static RgbImage indexedToRgb(Raster raster, int[] colors) {
-        RgbImage image = new RgbImage(
-                raster.getWidth(), raster.getHeight(), new byte[3 * raster.getWidth() * raster.getHeight()]);
-        drawIndexed(raster, colors, image, 0, 0);
-        return image;
-    }
-
-    /** Draws indexes on a picture that has room for them at (left, top). */
-    static void drawIndexed(Raster raster, int[] colors, RgbImage image, int left, int top) {
         int width = raster.getWidth();
+        byte[] rgb = new byte[3 * width * raster.getHeight()];
         int[] row = new int[width];
+        int out = 0;
         for (int y = 0; y < raster.getHeight(); y++) {
             raster.getSamples(raster.getMinX(), raster.getMinY() + y, width, 1, 0, row);
-            int out = 3 * ((top + y) * image.width() + left);
             for (int index : row) {
                 int color = index < colors.length ? colors[index] : 0;
-                image.rgb()[out++] = (byte) (color >> 16);
-                image.rgb()[out++] = (byte) (color >> 8);
-                image.rgb()[out++] = (byte) color;
+                rgb[out++] = (byte) (color >> 16);
+                rgb[out++] = (byte) (color >> 8);
+                rgb[out++] = (byte) color;
             }
         }
+        return new RgbImage(width, raster.getHeight(), rgb);
     }
 
     /**
