@@ -1,0 +1,73 @@
+package io.idefics.image;
+
+import jakarta.validation.constraints.Max;
+import jakarta.validation.constraints.Min;
+import jakarta.validation.constraints.NotNull;
+import jakarta.validation.constraints.Positive;
+import java.time.Duration;
+import java.util.List;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+import org.springframework.validation.annotation.Validated;
+
+/**
+ * How pictures are fetched and decoded.
+ *
+ * @param maxBytes bytes of one picture as it is fetched or written in a data URL
+ * @param maxPixels width times height of one picture
+ * @param maxSide width or height of one picture in pixels
+ * @param connectTimeout time for one connection to be made
+ * @param fetchTimeout time for a whole fetch: name lookup, connections, redirects and bytes
+ * @param maxRedirects redirects that one fetch follows; each target is checked like the first URL
+ * @param allowedHosts the only hosts that pictures are fetched from, as in {@code images.example.com} or
+ *     {@code *.example.com}; if empty, every host that has a public address
+ * @param allowedAddresses CIDR blocks that pictures may be fetched from although they are not public, as in
+ *     {@code 10.1.2.0/24}
+ * @param allowedPorts ports that pictures are fetched from
+ * @param httpEnabled whether http and https URLs are fetched at all; data URLs always work
+ * @param applyExifOrientation whether pictures are turned upright; the reference implementation does not do it
+ * @param maxDecodingBytes memory that all decoding at one time may take; further pictures wait
+ * @param maxConcurrentFetches fetches at one time; further ones wait for up to the fetch timeout
+ */
+@Validated
+@ConfigurationProperties("idefics.image")
+public record ImageProperties(
+        @DefaultValue("20MB") @NotNull DataSize maxBytes,
+        @DefaultValue("" + ImageLimits.DEFAULT_MAX_PIXELS) @Positive long maxPixels,
+        @DefaultValue("" + ImageLimits.DEFAULT_MAX_SIDE) @Positive int maxSide,
+        @DefaultValue("3s") @NotNull Duration connectTimeout,
+        @DefaultValue("10s") @NotNull Duration fetchTimeout,
+        @DefaultValue("3") @Min(0) @Max(20) int maxRedirects,
+        @DefaultValue List<String> allowedHosts,
+        @DefaultValue List<String> allowedAddresses,
+        @DefaultValue({"80", "443"}) List<@Min(1) @Max(65_535) Integer> allowedPorts,
+        @DefaultValue("true") boolean httpEnabled,
+        @DefaultValue("true") boolean applyExifOrientation,
+        @DefaultValue("512MB") @NotNull DataSize maxDecodingBytes,
+        @DefaultValue("32") @Positive int maxConcurrentFetches) {
+
+    public ImageProperties {
+        requirePositive("max-bytes", maxBytes.toBytes());
+        requirePositive("max-decoding-bytes", maxDecodingBytes.toBytes());
+        requirePositive("connect-timeout", connectTimeout.toMillis());
+        requirePositive("fetch-timeout", fetchTimeout.toMillis());
+        if (maxBytes.toBytes() > Integer.MAX_VALUE / 2) {
+            throw new IllegalArgumentException("idefics.image.max-bytes is " + maxBytes + "; at most 1 GB is possible");
+        }
+        allowedHosts = List.copyOf(allowedHosts);
+        allowedAddresses = List.copyOf(allowedAddresses);
+        allowedPorts = List.copyOf(allowedPorts);
+    }
+
+    /** The limits on the size of a picture. */
+    public ImageLimits limits() {
+        return new ImageLimits(maxPixels, maxSide);
+    }
+
+    private static void requirePositive(String name, long value) {
+        if (value <= 0) {
+            throw new IllegalArgumentException("idefics.image." + name + " is " + value + "; it has to be positive");
+        }
+    }
+}

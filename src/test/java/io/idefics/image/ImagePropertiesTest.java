@@ -1,0 +1,66 @@
+package io.idefics.image;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.springframework.boot.context.properties.bind.BindException;
+import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
+import org.springframework.util.unit.DataSize;
+
+class ImagePropertiesTest {
+
+    /** Properties with the defaults for what is not given. */
+    static ImageProperties bind(Map<String, ?> values) {
+        return new Binder(new MapConfigurationPropertySource(values))
+                .bindOrCreate("idefics.image", ImageProperties.class);
+    }
+
+    @Test
+    void bind_nothing_hasTheDefaults() {
+        ImageProperties properties = bind(Map.of());
+
+        assertThat(properties)
+                .isEqualTo(new ImageProperties(
+                        DataSize.ofMegabytes(20),
+                        50_000_000,
+                        32_768,
+                        Duration.ofSeconds(3),
+                        Duration.ofSeconds(10),
+                        3,
+                        List.of(),
+                        List.of(),
+                        List.of(80, 443),
+                        true,
+                        true,
+                        DataSize.ofMegabytes(512),
+                        32));
+        assertThat(properties.limits()).isEqualTo(ImageLimits.defaults());
+    }
+
+    @Test
+    void bind_values_areTaken() {
+        ImageProperties properties = bind(Map.of(
+                "idefics.image.max-bytes", "1KB",
+                "idefics.image.allowed-hosts", "a.test,*.b.test",
+                "idefics.image.allowed-ports", "8080",
+                "idefics.image.fetch-timeout", "2s"));
+
+        assertThat(properties.maxBytes()).isEqualTo(DataSize.ofKilobytes(1));
+        assertThat(properties.allowedHosts()).containsExactly("a.test", "*.b.test");
+        assertThat(properties.allowedPorts()).containsExactly(8080);
+        assertThat(properties.fetchTimeout()).isEqualTo(Duration.ofSeconds(2));
+    }
+
+    @Test
+    void bind_zeroTimeout_isRefused() {
+        assertThatExceptionOfType(BindException.class)
+                .isThrownBy(() -> bind(Map.of("idefics.image.fetch-timeout", "0s")))
+                .havingRootCause()
+                .withMessage("idefics.image.fetch-timeout is 0; it has to be positive");
+    }
+}
