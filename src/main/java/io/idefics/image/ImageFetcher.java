@@ -119,7 +119,8 @@ public final class ImageFetcher {
                             Mono.error(() -> new GenerationException(
                                     ErrorType.OVERLOADED, "too many images are being fetched", ref.param())))
                     .then(fetch)
-                    .doFinally(signal -> slot.close());
+                    .doOnTerminate(slot::close)
+                    .doOnCancel(slot::close);
         });
     }
 
