@@ -12,7 +12,8 @@ interface EncodedImage {
     ImageHeader header();
 
     /** The TIFF structure with the EXIF fields of this picture, without prefix, or null if there is none. */
-    @Nullable ByteBuffer exif();
+    @Nullable
+    ByteBuffer exif();
 
     /**
      * Reads the pixels as the reference does: first frame, composited on white, colour profiles ignored,
@@ -39,7 +40,9 @@ interface EncodedImage {
             };
         } catch (MalformedImageException e) {
             throw new GenerationException(
-                    ErrorType.INVALID_IMAGE_FORMAT, "the " + format.displayName() + " picture " + e.getMessage(), param);
+                    ErrorType.INVALID_IMAGE_FORMAT,
+                    "the " + format.displayName() + " picture " + e.getMessage(),
+                    param);
         } catch (IndexOutOfBoundsException e) {
             throw new GenerationException(
                     ErrorType.INVALID_IMAGE_FORMAT, "the " + format.displayName() + " picture is truncated", param, e);

@@ -129,9 +129,10 @@ final class GifImage implements EncodedImage {
         int[] colors = colors();
         ImageHeader size = header();
         byte[] frame = GifLzw.decode(
-                bytes, descriptor + DESCRIPTOR_BYTES + localTableBytes, Math.multiplyExact(frameWidth(), frameHeight()));
-        RgbImage screen =
-                new RgbImage(size.width(), size.height(), new byte[Math.toIntExact(3 * size.pixels())]);
+                bytes,
+                descriptor + DESCRIPTOR_BYTES + localTableBytes,
+                Math.multiplyExact(frameWidth(), frameHeight()));
+        RgbImage screen = new RgbImage(size.width(), size.height(), new byte[Math.toIntExact(3 * size.pixels())]);
         int around = transparentIndex >= 0 ? 0xffffff : colors[0];
         if (around == 0xffffff) {
             Arrays.fill(screen.rgb(), (byte) 255);
@@ -156,7 +157,8 @@ final class GifImage implements EncodedImage {
                 colors[i] = i * 0x010101;
             } else if (3 * i < tableBytes) {
                 int entry = table + 3 * i;
-                colors[i] = Samples.overWhite(bytes[entry] & 0xff, bytes[entry + 1] & 0xff, bytes[entry + 2] & 0xff, 255);
+                colors[i] =
+                        Samples.overWhite(bytes[entry] & 0xff, bytes[entry + 1] & 0xff, bytes[entry + 2] & 0xff, 255);
             }
         }
         if (transparentIndex >= 0) {

@@ -35,7 +35,8 @@ public final class ImageDecoder {
      * @param bytes the whole file
      * @param param the path of the picture in the request, for errors
      * @throws GenerationException with INVALID_IMAGE_FORMAT if it is no supported picture, corrupt or truncated,
-     *     IMAGE_TOO_LARGE if its header exceeds the limits, OVERLOADED if there is no memory for it
+     *     IMAGE_TOO_LARGE if its header exceeds the limits, OVERLOADED if there is no memory for it, INTERNAL if a
+     *     library is missing
      */
     public RgbImage decode(byte[] bytes, String param) {
         EncodedImage encoded = EncodedImage.parse(bytes, param);
@@ -50,6 +51,13 @@ public final class ImageDecoder {
                     ErrorType.OVERLOADED, "interrupted while waiting for memory to decode a picture", param, e);
         } catch (OutOfMemoryError e) {
             throw new GenerationException(ErrorType.OVERLOADED, "there is no memory to decode the picture", param, e);
+        } catch (LinkageError e) {
+            // A native library is missing or may not be unpacked to the temporary directory.
+            throw new GenerationException(
+                    ErrorType.INTERNAL,
+                    header.format().displayName() + " pictures cannot be decoded by this installation",
+                    param,
+                    e);
         }
     }
 

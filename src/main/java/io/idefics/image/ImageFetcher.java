@@ -55,7 +55,7 @@ public final class ImageFetcher {
     /** With another way to look up names. */
     ImageFetcher(ImageProperties properties, String version, @Nullable AddressResolverGroup<?> resolver) {
         this.properties = properties;
-        this.maxBytes = properties.maxBytes().toBytes();
+        this.maxBytes = properties.byteLimit();
         this.addresses = new AddressPolicy(properties.allowedAddresses());
         this.plainNames = properties.allowedHosts().stream()
                 .map(host -> host.toLowerCase(Locale.ROOT))
@@ -186,7 +186,10 @@ public final class ImageFetcher {
                         error -> forbidden.get()
                                 ? invalid("the address of the image URL is not allowed", ref)
                                 : new GenerationException(
-                                        ErrorType.INVALID_IMAGE_URL, "the image could not be fetched", ref.param(), error));
+                                        ErrorType.INVALID_IMAGE_URL,
+                                        "the image could not be fetched",
+                                        ref.param(),
+                                        error));
     }
 
     private boolean allows(SocketAddress address) {

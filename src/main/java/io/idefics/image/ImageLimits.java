@@ -13,8 +13,16 @@ public record ImageLimits(long maxPixels, int maxSide, int maxScans, long maxSca
     public static final long DEFAULT_MAX_PIXELS = 50_000_000;
     public static final int DEFAULT_MAX_SIDE = 32_768;
 
+    private static final long MOST_PIXELS = 500_000_000; // their samples have to fit into one array
     private static final int MAX_SCANS = 100;
     private static final int MAX_FULL_SIZE_SCANS = 20;
+
+    public ImageLimits {
+        if (maxPixels < 1 || maxPixels > MOST_PIXELS) {
+            throw new IllegalArgumentException(
+                    "the limit on pixels is " + maxPixels + "; it has to be 1 to " + MOST_PIXELS);
+        }
+    }
 
     /** Limits on the size of pictures, with scans limited so that the largest allowed picture may have 20. */
     public ImageLimits(long maxPixels, int maxSide) {

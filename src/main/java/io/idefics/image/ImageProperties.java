@@ -65,6 +65,11 @@ public record ImageProperties(
         return new ImageLimits(maxPixels, maxSide);
     }
 
+    /** The limit on the bytes of one picture. */
+    long byteLimit() {
+        return maxBytes.toBytes();
+    }
+
     private static void requirePositive(String name, long value) {
         if (value <= 0) {
             throw new IllegalArgumentException("idefics.image." + name + " is " + value + "; it has to be positive");

@@ -1,5 +1,6 @@
 package io.idefics.image;
 
+import com.luciad.imageio.webp.WebPImageReaderSpi;
 import java.awt.image.BufferedImage;
 import java.awt.image.Raster;
 import java.io.IOException;
@@ -11,15 +12,28 @@ import javax.imageio.spi.ImageReaderSpi;
 
 /** The readers that decode pixels, each chosen by name: whatever else is registered is never asked. */
 enum ImageReaders {
-    PNG("com.sun.imageio.plugins.png.PNGImageReaderSpi"),
-    JPEG("com.sun.imageio.plugins.jpeg.JPEGImageReaderSpi"),
-    BMP("com.sun.imageio.plugins.bmp.BMPImageReaderSpi"),
-    WEBP("com.luciad.imageio.webp.WebPImageReaderSpi");
+    PNG(ofJdk("com.sun.imageio.plugins.png.PNGImageReaderSpi")),
+    JPEG(ofJdk("com.sun.imageio.plugins.jpeg.JPEGImageReaderSpi")),
+    BMP(ofJdk("com.sun.imageio.plugins.bmp.BMPImageReaderSpi")),
+    WEBP(new WebPImageReaderSpi());
 
-    private final String provider;
+    private final ImageReaderSpi provider;
 
-    ImageReaders(String provider) {
+    ImageReaders(ImageReaderSpi provider) {
         this.provider = provider;
+    }
+
+    /** A provider of the JDK, whose classes cannot be named in code. */
+    private static ImageReaderSpi ofJdk(String name) {
+        Iterator<ImageReaderSpi> found = IIORegistry.getDefaultInstance()
+                .getServiceProviders(
+                        ImageReaderSpi.class,
+                        candidate -> candidate.getClass().getName().equals(name),
+                        false);
+        if (!found.hasNext()) {
+            throw new IllegalStateException("the JDK has no image reader " + name);
+        }
+        return found.next();
     }
 
     /** The first frame; its raster is not colour-managed. */
@@ -40,7 +54,7 @@ enum ImageReaders {
     }
 
     private <T> T read(byte[] bytes, Reading<T> reading) throws IOException {
-        ImageReader reader = spi().createReaderInstance();
+        ImageReader reader = provider.createReaderInstance();
         try (ByteArrayImageInputStream input = new ByteArrayImageInputStream(bytes)) {
             // Ignoring metadata keeps the readers from inflating compressed text.
             reader.setInput(input, true, true);
@@ -53,17 +67,5 @@ enum ImageReaders {
     private interface Reading<T> {
 
         T from(ImageReader reader) throws IOException;
-    }
-
-    private ImageReaderSpi spi() {
-        Iterator<ImageReaderSpi> found = IIORegistry.getDefaultInstance()
-                .getServiceProviders(
-                        ImageReaderSpi.class,
-                        candidate -> candidate.getClass().getName().equals(provider),
-                        false);
-        if (!found.hasNext()) {
-            throw new IllegalStateException("the image reader " + provider + " is not registered");
-        }
-        return found.next();
     }
 }

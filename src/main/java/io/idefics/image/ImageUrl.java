@@ -69,11 +69,15 @@ record ImageUrl(URI uri, String host, int port) {
         String authority = text.substring(start, end).toLowerCase(Locale.ROOT);
         int fragment = text.indexOf('#', end);
         String target = text.substring(end, fragment < 0 ? text.length() : fragment);
-        return of(secure ? "https" : "http", authority, target.startsWith("/") ? target : "/" + target, plainNames, param);
+        return of(
+                secure ? "https" : "http",
+                authority,
+                target.startsWith("/") ? target : "/" + target,
+                plainNames,
+                param);
     }
 
-    private static ImageUrl of(
-            String scheme, String authority, String target, Set<String> plainNames, String param) {
+    private static ImageUrl of(String scheme, String authority, String target, Set<String> plainNames, String param) {
         if (authority.indexOf('@') >= 0) {
             throw invalid("has user information, which is not allowed", param);
         }

@@ -153,7 +153,8 @@ final class JpegImage implements EncodedImage {
                 throw new MalformedImageException("has two frames");
             }
             if (marker > 0xc2) {
-                throw new MalformedImageException("is lossless, hierarchical or arithmetic-coded, which is not supported");
+                throw new MalformedImageException(
+                        "is lossless, hierarchical or arithmetic-coded, which is not supported");
             }
             if (end - start < 6 || buffer.get(start) != 8) {
                 throw new MalformedImageException("does not have 8 bits per sample");

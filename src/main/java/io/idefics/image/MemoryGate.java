@@ -12,7 +12,8 @@ final class MemoryGate {
 
     MemoryGate(long bytes) {
         if (bytes < UNIT_BYTES) {
-            throw new IllegalArgumentException("the memory for decoding is " + bytes + " bytes; at least 1024 are needed");
+            throw new IllegalArgumentException(
+                    "the memory for decoding is " + bytes + " bytes; at least 1024 are needed");
         }
         this.capacity = (int) Math.min(Integer.MAX_VALUE, bytes / UNIT_BYTES);
         this.units = new Semaphore(capacity, true);

@@ -40,8 +40,12 @@ final class PngImage implements EncodedImage {
     private record Chunk(String type, int start, int length) {}
 
     private PngImage(
-            byte[] bytes, ImageHeader header, List<Chunk> pixelChunks,
-            @Nullable Chunk palette, @Nullable Chunk transparency, @Nullable Chunk exif) {
+            byte[] bytes,
+            ImageHeader header,
+            List<Chunk> pixelChunks,
+            @Nullable Chunk palette,
+            @Nullable Chunk transparency,
+            @Nullable Chunk exif) {
         this.bytes = bytes;
         this.header = header;
         this.bitDepth = bytes[24];
@@ -138,7 +142,9 @@ final class PngImage implements EncodedImage {
 
     @Override
     public @Nullable ByteBuffer exif() {
-        return exif == null ? null : ByteBuffer.wrap(bytes, exif.start(), exif.length()).slice();
+        return exif == null
+                ? null
+                : ByteBuffer.wrap(bytes, exif.start(), exif.length()).slice();
     }
 
     @Override
@@ -174,7 +180,8 @@ final class PngImage implements EncodedImage {
         int[] colors = new int[palette.length() / 3];
         for (int i = 0; i < colors.length; i++) {
             int entry = palette.start() + 3 * i;
-            int alpha = transparency != null && i < transparency.length() ? bytes[transparency.start() + i] & 0xff : 255;
+            int alpha =
+                    transparency != null && i < transparency.length() ? bytes[transparency.start() + i] & 0xff : 255;
             colors[i] = Samples.overWhite(bytes[entry] & 0xff, bytes[entry + 1] & 0xff, bytes[entry + 2] & 0xff, alpha);
         }
         return colors;

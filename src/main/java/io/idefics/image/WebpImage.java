@@ -158,7 +158,8 @@ final class WebpImage implements EncodedImage {
         boolean prefixed = exif.length() >= 6
                 && new String(bytes, exif.start(), 6, StandardCharsets.ISO_8859_1).equals("Exif\0\0");
         int skipped = prefixed ? 6 : 0;
-        return ByteBuffer.wrap(bytes, exif.start() + skipped, exif.length() - skipped).slice();
+        return ByteBuffer.wrap(bytes, exif.start() + skipped, exif.length() - skipped)
+                .slice();
     }
 
     @Override
@@ -166,7 +167,8 @@ final class WebpImage implements EncodedImage {
         if (frame == null) {
             return Samples.packedToRgb(ImageReaders.WEBP.read(bytes).getRaster());
         }
-        RgbImage drawn = Samples.packedToRgb(ImageReaders.WEBP.read(stillOf(frame)).getRaster());
+        RgbImage drawn =
+                Samples.packedToRgb(ImageReaders.WEBP.read(stillOf(frame)).getRaster());
         byte[] rgb = new byte[Math.toIntExact(3 * header.pixels())];
         if (transparentCanvas) {
             Arrays.fill(rgb, (byte) 255);

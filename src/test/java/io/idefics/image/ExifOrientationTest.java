@@ -54,8 +54,7 @@ class ExifOrientationTest {
     @Test
     void decode_pngWithOrientation_isTurned() {
         byte[] exif = TestPictures.exif(6, ByteOrder.BIG_ENDIAN);
-        byte[] png = TestPictures.png(
-                2, 1, 8, 2, new byte[] {0, 1, 1, 1, 2, 2, 2}, TestPictures.chunk("eXIf", exif));
+        byte[] png = TestPictures.png(2, 1, 8, 2, new byte[] {0, 1, 1, 1, 2, 2, 2}, TestPictures.chunk("eXIf", exif));
 
         RgbImage image = decoder.decode(png, "url");
 
@@ -82,7 +81,8 @@ class ExifOrientationTest {
 
         assertThat(image.width()).isEqualTo(173);
         assertThat(image.rgb())
-                .isEqualTo(ExifOrientation.apply(decoder.decode(still, "url"), 8).rgb());
+                .isEqualTo(
+                        ExifOrientation.apply(decoder.decode(still, "url"), 8).rgb());
     }
 
     @Test
@@ -90,7 +90,8 @@ class ExifOrientationTest {
         ImageDecoder plain = new ImageDecoder(ImageLimits.defaults(), false, 64 << 20);
 
         assertThat(plain.decode(GoldenImages.bytes("exif6.jpg"), "url").width()).isEqualTo(135);
-        assertThat(decoder.decode(GoldenImages.bytes("exif6.jpg"), "url").width()).isEqualTo(173);
+        assertThat(decoder.decode(GoldenImages.bytes("exif6.jpg"), "url").width())
+                .isEqualTo(173);
     }
 
     @Test
@@ -100,13 +101,16 @@ class ExifOrientationTest {
 
         assertThat(ExifOrientation.read(null)).isEqualTo(1);
         for (int length = 0; length < valid.length - 4; length++) {
-            assertThat(ExifOrientation.read(ByteBuffer.wrap(valid, 0, length).slice())).isEqualTo(1);
+            assertThat(ExifOrientation.read(ByteBuffer.wrap(valid, 0, length).slice()))
+                    .isEqualTo(1);
         }
         byte[] farDirectory = valid.clone();
         ByteBuffer.wrap(farDirectory).order(ByteOrder.LITTLE_ENDIAN).putInt(4, -1);
         assertThat(ExifOrientation.read(ByteBuffer.wrap(farDirectory))).isEqualTo(1);
-        assertThat(ExifOrientation.read(ByteBuffer.wrap(TestPictures.exif(0, ByteOrder.BIG_ENDIAN)))).isEqualTo(1);
-        assertThat(ExifOrientation.read(ByteBuffer.wrap(TestPictures.exif(9, ByteOrder.BIG_ENDIAN)))).isEqualTo(1);
+        assertThat(ExifOrientation.read(ByteBuffer.wrap(TestPictures.exif(0, ByteOrder.BIG_ENDIAN))))
+                .isEqualTo(1);
+        assertThat(ExifOrientation.read(ByteBuffer.wrap(TestPictures.exif(9, ByteOrder.BIG_ENDIAN))))
+                .isEqualTo(1);
     }
 
     private static byte[] pixels(String letters) {

@@ -20,7 +20,8 @@ final class GoldenImages {
     /** Names of all pictures. */
     static List<String> names() {
         List<String> names = new ArrayList<>();
-        FACTS.get("images").forEach(image -> names.add(image.get("file").asText().substring("images/".length())));
+        FACTS.get("images")
+                .forEach(image -> names.add(image.get("file").asText().substring("images/".length())));
         return names;
     }
 

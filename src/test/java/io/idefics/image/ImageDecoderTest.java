@@ -2,6 +2,7 @@ package io.idefics.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
@@ -25,7 +26,9 @@ class ImageDecoderTest {
     private final ImageDecoder decoder = new ImageDecoder(ImageLimits.defaults(), true, 512 << 20);
 
     static List<String> pictures() {
-        return GoldenImages.names().stream().filter(name -> !name.equals("big.jpg")).toList();
+        return GoldenImages.names().stream()
+                .filter(name -> !name.equals("big.jpg"))
+                .toList();
     }
 
     @Test
@@ -40,16 +43,14 @@ class ImageDecoderTest {
 
     @Test
     void decode_grayWithTransparentLevel_isWhiteThere() {
-        byte[] png = TestPictures.png(
-                2, 1, 8, 0, new byte[] {0, 7, 8}, TestPictures.chunk("tRNS", new byte[] {0, 7}));
+        byte[] png = TestPictures.png(2, 1, 8, 0, new byte[] {0, 7, 8}, TestPictures.chunk("tRNS", new byte[] {0, 7}));
 
         assertThat(decode(png).rgb()).containsExactly(255, 255, 255, 8, 8, 8);
     }
 
     @Test
     void decode_grayAndAlphaOf16Bits_usesHighBytesOverWhite() {
-        byte[] png = TestPictures.png(
-                3, 1, 16, 4, new byte[] {0, 50, 99, -1, -1, 60, 99, 0, 0, 0, 0, (byte) 128, 0});
+        byte[] png = TestPictures.png(3, 1, 16, 4, new byte[] {0, 50, 99, -1, -1, 60, 99, 0, 0, 0, 0, (byte) 128, 0});
 
         assertThat(decode(png).rgb()).containsExactly(50, 50, 50, 255, 255, 255, 127, 127, 127);
     }
@@ -66,8 +67,7 @@ class ImageDecoderTest {
     void decode_grayOfFewBits_isStretchedToFullRange(int depth, int row, int first, int second, int third) {
         byte[] png = TestPictures.png(3, 1, depth, 0, new byte[] {0, (byte) row, 0});
 
-        assertThat(decode(png).rgb())
-                .containsExactly(first, first, first, second, second, second, third, third, third);
+        assertThat(decode(png).rgb()).containsExactly(first, first, first, second, second, second, third, third, third);
     }
 
     @Test
@@ -115,8 +115,7 @@ class ImageDecoderTest {
         byte[] gif = TestPictures.gif(1, 5, 0, 0, 1, 5, true, -1, 0, 1, 2, 3, 1);
 
         // Stored as rows 0, 4, 2, 1, 3.
-        assertThat(decode(gif).rgb())
-                .containsExactly(0, 0, 0, 255, 255, 255, 0, 255, 0, 255, 0, 0, 255, 0, 0);
+        assertThat(decode(gif).rgb()).containsExactly(0, 0, 0, 255, 255, 255, 0, 255, 0, 255, 0, 0, 255, 0, 0);
     }
 
     @Test
@@ -146,8 +145,7 @@ class ImageDecoderTest {
 
         RgbImage decoded = decode(TestPictures.written(image, "bmp"));
 
-        assertThat(decoded.rgb())
-                .containsExactly(255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255);
+        assertThat(decoded.rgb()).containsExactly(255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255);
     }
 
     @Test
@@ -366,6 +364,14 @@ class ImageDecoderTest {
 
         assertRefused(GoldenImages.bytes("one_pixel.png"), ErrorType.OVERLOADED, "interrupted");
         assertThat(Thread.interrupted()).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 500_000_001})
+    void limits_pixelsBeyondAnArray_areRefused(long pixels) {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> new ImageLimits(pixels, 32_768))
+                .withMessage("the limit on pixels is " + pixels + "; it has to be 1 to 500000000");
     }
 
     private RgbImage decode(byte[] bytes) {

@@ -92,31 +92,38 @@ class ImageFetcherTest {
             return response.sendString(Mono.just("picture"));
         });
         for (int status : new int[] {204, 206, 404, 500, 503}) {
-            routes.get("/" + status, (request, response) -> response.status(status).send());
+            routes.get(
+                    "/" + status, (request, response) -> response.status(status).send());
         }
-        routes.get("/html", (request, response) ->
-                response.header("Content-Type", "text/html").sendString(Mono.just("<html><body>no</body></html>")));
+        routes.get("/html", (request, response) -> response.header("Content-Type", "text/html")
+                .sendString(Mono.just("<html><body>no</body></html>")));
         routes.get("/announced", (request, response) -> response.header("Content-Length", "1001")
                 .sendString(Flux.just("x").concatWith(Flux.never())));
-        routes.get("/endless", (request, response) ->
-                response.sendString(Flux.range(0, Integer.MAX_VALUE).map(i -> "0123456789")));
+        routes.get(
+                "/endless",
+                (request, response) ->
+                        response.sendString(Flux.range(0, Integer.MAX_VALUE).map(i -> "0123456789")));
         routes.get("/limit", (request, response) -> response.sendString(Flux.just("x".repeat(400), "y".repeat(600))));
         routes.get("/hang", (request, response) -> Mono.never());
-        routes.get("/drip", (request, response) -> response.send(
-                Flux.interval(Duration.ofMillis(20)).map(i -> Unpooled.wrappedBuffer(new byte[] {'x'})), drop -> true));
+        routes.get(
+                "/drip",
+                (request, response) -> response.send(
+                        Flux.interval(Duration.ofMillis(20)).map(i -> Unpooled.wrappedBuffer(new byte[] {'x'})),
+                        drop -> true));
         routes.get("/wait", (request, response) -> {
             requests.incrementAndGet();
             return release.asMono().then(response.sendString(Mono.just("late")).then());
         });
-        routes.get("/gzip", (request, response) ->
-                response.header("Content-Encoding", "gzip").sendString(Mono.just("picture")));
+        routes.get("/gzip", (request, response) -> response.header("Content-Encoding", "gzip")
+                .sendString(Mono.just("picture")));
         routes.get("/loop", (request, response) -> redirect(response, "/loop?" + requests.incrementAndGet()));
         routes.get("/relative", (request, response) -> redirect(response, "ok"));
         routes.get("/dir/up", (request, response) -> redirect(response, "/relative"));
-        routes.get("/canary", (request, response) ->
-                redirect(response, "http://127.0.0.1:" + server.port() + "/secret"));
-        routes.get("/canary-name", (request, response) ->
-                redirect(response, "http://private.test:" + server.port() + "/secret"));
+        routes.get(
+                "/canary", (request, response) -> redirect(response, "http://127.0.0.1:" + server.port() + "/secret"));
+        routes.get(
+                "/canary-name",
+                (request, response) -> redirect(response, "http://private.test:" + server.port() + "/secret"));
         routes.get("/file", (request, response) -> redirect(response, "file:///etc/passwd"));
         routes.get("/port", (request, response) -> redirect(response, "http://" + PUBLIC + ":6379/"));
         routes.get("/nowhere", (request, response) -> response.status(302).send());
@@ -124,8 +131,9 @@ class ImageFetcherTest {
                 .addHeader("Location", "/ok")
                 .addHeader("Location", "/relative")
                 .send());
-        routes.get("/not-modified", (request, response) ->
-                response.status(305).header("Location", "/ok").send());
+        routes.get("/not-modified", (request, response) -> response.status(305)
+                .header("Location", "/ok")
+                .send());
         routes.get("/endless-redirect", (request, response) -> response.status(302)
                 .header("Location", "/ok")
                 .sendString(Flux.range(0, Integer.MAX_VALUE).map(i -> "0123456789")));
@@ -159,7 +167,8 @@ class ImageFetcherTest {
     @ParameterizedTest
     @ValueSource(ints = {204, 206, 404, 500, 503})
     void fetch_otherStatus_isRefused(int status) {
-        assertRefused("/" + status, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched: HTTP status " + status);
+        assertRefused(
+                "/" + status, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched: HTTP status " + status);
     }
 
     @Test
@@ -167,9 +176,10 @@ class ImageFetcherTest {
         ImageDecoder decoder = new ImageDecoder(ImageLimits.defaults(), true, 1 << 20);
 
         StepVerifier.create(fetcher().fetch(ref(url("/html"))).map(bytes -> decoder.decode(bytes, PARAM)))
-                .expectErrorSatisfies(error ->
-                        assertError(error, ErrorType.INVALID_IMAGE_FORMAT,
-                                "a PNG, JPEG, GIF, WebP or BMP picture is needed; this looks like HTML"))
+                .expectErrorSatisfies(error -> assertError(
+                        error,
+                        ErrorType.INVALID_IMAGE_FORMAT,
+                        "a PNG, JPEG, GIF, WebP or BMP picture is needed; this looks like HTML"))
                 .verify(PATIENCE);
     }
 
@@ -209,12 +219,16 @@ class ImageFetcherTest {
 
     @Test
     void fetch_redirects_areFollowed() {
-        assertThat(fetcher().fetch(ref(url("/dir/up"))).block(PATIENCE)).asString().isEqualTo("picture");
+        assertThat(fetcher().fetch(ref(url("/dir/up"))).block(PATIENCE))
+                .asString()
+                .isEqualTo("picture");
     }
 
     @Test
     void fetch_redirectWithEndlessBody_isFollowedWithoutReadingIt() throws InterruptedException {
-        assertThat(fetcher().fetch(ref(url("/endless-redirect"))).block(PATIENCE)).asString().isEqualTo("picture");
+        assertThat(fetcher().fetch(ref(url("/endless-redirect"))).block(PATIENCE))
+                .asString()
+                .isEqualTo("picture");
 
         assertThat(connectionClosed.await(10, TimeUnit.SECONDS)).isTrue();
     }
@@ -255,7 +269,8 @@ class ImageFetcherTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]", "[::ffff:7f00:1]", "[::7f00:1]", "10.0.0.1"})
+            strings = {"127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]", "[::ffff:7f00:1]", "[::7f00:1]", "10.0.0.1"
+            })
     void fetch_forbiddenAddress_isNotDialled(String host) {
         StepVerifier.create(fetcher().fetch(ref("http://" + host + ":" + server.port() + "/ok")))
                 .expectErrorSatisfies(error ->
@@ -279,7 +294,9 @@ class ImageFetcherTest {
     void fetch_nameOfAnAllowedAddress_dialsItWithTheName() throws InterruptedException {
         names.put("good.test", PUBLIC);
 
-        byte[] bytes = fetcher().fetch(ref("http://good.test:" + server.port() + "/ok")).block(PATIENCE);
+        byte[] bytes = fetcher()
+                .fetch(ref("http://good.test:" + server.port() + "/ok"))
+                .block(PATIENCE);
 
         assertThat(bytes).asString().isEqualTo("picture");
         assertThat(seenHeaders.poll(10, TimeUnit.SECONDS).get("Host")).isEqualTo("good.test:" + server.port());
@@ -354,7 +371,9 @@ class ImageFetcherTest {
         names.put("other.test", PUBLIC);
         ImageFetcher fetcher = fetcher("allowed-hosts", "*.good.test");
 
-        assertThat(fetcher.fetch(ref("http://a.good.test:" + server.port() + "/ok")).block(PATIENCE)).hasSize(7);
+        assertThat(fetcher.fetch(ref("http://a.good.test:" + server.port() + "/ok"))
+                        .block(PATIENCE))
+                .hasSize(7);
         StepVerifier.create(fetcher.fetch(ref("http://other.test:" + server.port() + "/ok")))
                 .expectErrorSatisfies(error ->
                         assertError(error, ErrorType.INVALID_IMAGE_URL, "the host of the image URL is not allowed"))
@@ -371,15 +390,17 @@ class ImageFetcherTest {
                         ErrorType.INVALID_IMAGE_URL,
                         "image URLs are not fetched by this service; only data: URLs are"))
                 .verify(PATIENCE);
-        assertThat(fetcher.fetch(ref("data:image/png;base64,aGVsbG8=")).block(PATIENCE)).asString().isEqualTo("hello");
+        assertThat(fetcher.fetch(ref("data:image/png;base64,aGVsbG8=")).block(PATIENCE))
+                .asString()
+                .isEqualTo("hello");
         assertThat(requests).hasValue(0);
     }
 
     @Test
     void fetch_dataUrlBeyondTheLimit_isRefused() {
         StepVerifier.create(fetcher().fetch(ref("data:image/png;base64," + "AAAA".repeat(334))))
-                .expectErrorSatisfies(error -> assertError(
-                        error, ErrorType.IMAGE_TOO_LARGE, "the image has 1002 bytes; the limit is 1000"))
+                .expectErrorSatisfies(error ->
+                        assertError(error, ErrorType.IMAGE_TOO_LARGE, "the image has 1002 bytes; the limit is 1000"))
                 .verify(PATIENCE);
     }
 
@@ -387,8 +408,8 @@ class ImageFetcherTest {
     @ValueSource(strings = {"ftp://good.test/a", "http://user@good.test/a", "http://2130706433/", "nonsense"})
     void fetch_badUrl_isRefusedWithoutLookup(String url) {
         StepVerifier.create(fetcher().fetch(ref(url)))
-                .expectErrorSatisfies(error -> assertThat(((GenerationException) error).type())
-                        .isEqualTo(ErrorType.INVALID_IMAGE_URL))
+                .expectErrorSatisfies(error ->
+                        assertThat(((GenerationException) error).type()).isEqualTo(ErrorType.INVALID_IMAGE_URL))
                 .verify(PATIENCE);
         assertThat(names.lookups).hasValue(0);
     }
@@ -420,12 +441,12 @@ class ImageFetcherTest {
         ImageFetcher fetcher = fetcher("max-concurrent-fetches", "1", "fetch-timeout", "300ms");
         ImageRef hanging = ref(url("/hang"));
 
-        StepVerifier.create(Flux.mergeDelayError(
-                        3, fetcher.fetch(hanging), fetcher.fetch(hanging), fetcher.fetch(hanging))
-                        .onErrorMap(error -> reactor.core.Exceptions.unwrapMultiple(error).stream()
-                                .filter(e -> ((GenerationException) e).type() == ErrorType.OVERLOADED)
-                                .findFirst()
-                                .orElse(error)))
+        StepVerifier.create(
+                        Flux.mergeDelayError(3, fetcher.fetch(hanging), fetcher.fetch(hanging), fetcher.fetch(hanging))
+                                .onErrorMap(error -> reactor.core.Exceptions.unwrapMultiple(error).stream()
+                                        .filter(e -> ((GenerationException) e).type() == ErrorType.OVERLOADED)
+                                        .findFirst()
+                                        .orElse(error)))
                 .expectErrorSatisfies(
                         error -> assertError(error, ErrorType.OVERLOADED, "too many images are being fetched"))
                 .verify(PATIENCE);

@@ -46,7 +46,8 @@ class ImageGoldenTest {
     void decode_anyPicture_hasThePixelsOfTheReference(String name) {
         RgbImage image = decoder.decode(GoldenImages.bytes(name), "url");
 
-        assertThat(sha256(image.rgb())).isEqualTo(GoldenImages.facts(name).get("rgb_sha256").asText());
+        assertThat(sha256(image.rgb()))
+                .isEqualTo(GoldenImages.facts(name).get("rgb_sha256").asText());
     }
 
     @ParameterizedTest
@@ -72,7 +73,8 @@ class ImageGoldenTest {
         for (float value : large) {
             sum += value;
         }
-        assertThat(sum).isCloseTo(GoldenImages.facts(name).get("pixel_values_224_sum").asDouble(), within(1e-6));
+        assertThat(sum)
+                .isCloseTo(GoldenImages.facts(name).get("pixel_values_224_sum").asDouble(), within(1e-6));
     }
 
     @ParameterizedTest

@@ -102,7 +102,8 @@ class ImageUrlTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"http://a@good.test/", "http://a:b@127.0.0.1/", "http://@good.test/", "http://a@b@127.0.0.1/"})
+    @ValueSource(
+            strings = {"http://a@good.test/", "http://a:b@127.0.0.1/", "http://@good.test/", "http://a@b@127.0.0.1/"})
     void parse_userInformation_isRefused(String text) {
         assertRefused(text, "the image URL has user information, which is not allowed");
     }
@@ -146,7 +147,8 @@ class ImageUrlTest {
 
     @Test
     void parse_plainNameThatIsListed_isAHost() {
-        assertThat(ImageUrl.parse("http://minio:80/a", Set.of("minio"), "url").host()).isEqualTo("minio");
+        assertThat(ImageUrl.parse("http://minio:80/a", Set.of("minio"), "url").host())
+                .isEqualTo("minio");
     }
 
     @ParameterizedTest

@@ -90,7 +90,9 @@ final class TestPictures {
     static byte[] riffChunk(String type, byte[] content) {
         ByteBuffer out =
                 ByteBuffer.allocate(8 + content.length + (content.length & 1)).order(ByteOrder.LITTLE_ENDIAN);
-        out.put(type.getBytes(StandardCharsets.ISO_8859_1)).putInt(content.length).put(content);
+        out.put(type.getBytes(StandardCharsets.ISO_8859_1))
+                .putInt(content.length)
+                .put(content);
         return out.array();
     }
 
@@ -117,11 +119,21 @@ final class TestPictures {
      * @param transparent index of the transparent colour, or negative
      */
     static byte[] gif(
-            int screenWidth, int screenHeight, int left, int top, int width, int height, boolean interlaced,
-            int transparent, int... indexes) {
+            int screenWidth,
+            int screenHeight,
+            int left,
+            int top,
+            int width,
+            int height,
+            boolean interlaced,
+            int transparent,
+            int... indexes) {
         ByteBuffer out = ByteBuffer.allocate(1024).order(ByteOrder.LITTLE_ENDIAN);
         out.put("GIF89a".getBytes(StandardCharsets.ISO_8859_1));
-        out.putShort((short) screenWidth).putShort((short) screenHeight).put((byte) 0x81).putShort((short) 0);
+        out.putShort((short) screenWidth)
+                .putShort((short) screenHeight)
+                .put((byte) 0x81)
+                .putShort((short) 0);
         out.put(new byte[] {0, 0, 0, -1, 0, 0, 0, -1, 0, -1, -1, -1});
         if (transparent >= 0) {
             out.put(new byte[] {0x21, (byte) 0xf9, 4, 1, 0, 0, (byte) transparent, 0});
@@ -143,7 +155,11 @@ final class TestPictures {
             }
         }
         codes.write(bits);
-        out.put((byte) 2).put((byte) codes.size()).put(codes.toByteArray()).put((byte) 0).put((byte) 0x3b);
+        out.put((byte) 2)
+                .put((byte) codes.size())
+                .put(codes.toByteArray())
+                .put((byte) 0)
+                .put((byte) 0x3b);
         return Arrays.copyOf(out.array(), out.position());
     }
 }

@@ -28,7 +28,8 @@ public final class SafetensorsReader {
             ByteBuffer file = ByteBuffer.wrap(in.readAllBytes()).order(ByteOrder.LITTLE_ENDIAN);
             int headerBytes = Math.toIntExact(file.getLong());
             JsonNode header = new ObjectMapper().readTree(file.array(), 8, headerBytes);
-            return new SafetensorsReader(header, file.position(8 + headerBytes).slice().order(ByteOrder.LITTLE_ENDIAN));
+            return new SafetensorsReader(
+                    header, file.position(8 + headerBytes).slice().order(ByteOrder.LITTLE_ENDIAN));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
