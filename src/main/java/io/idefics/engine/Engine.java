@@ -136,8 +136,8 @@ public final class Engine implements AutoCloseable {
             generate(sequence, model);
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {
             log.error("A sequence failed on {}", name, e);
-            sequence.fail(new GenerationException(
-                    ErrorType.INTERNAL, "The model failed to compute an answer.", null, e));
+            sequence.fail(
+                    new GenerationException(ErrorType.INTERNAL, "The model failed to compute an answer.", null, e));
         } catch (Throwable e) {
             sequence.fail(new GenerationException(ErrorType.INTERNAL, "The engine has died.", null, e));
             throw e;

@@ -32,9 +32,8 @@ final class Sampler {
     Sampler(SamplingParams params, int[] promptIds, int[] bannedIds) {
         this.params = params;
         this.bannedIds = bannedIds.clone();
-        this.random = params.seed().isPresent()
-                ? new SplittableRandom(params.seed().getAsLong())
-                : new SplittableRandom();
+        this.random =
+                params.seed().isPresent() ? new SplittableRandom(params.seed().getAsLong()) : new SplittableRandom();
         for (int id : promptIds) {
             seen.add(id);
         }
@@ -62,8 +61,8 @@ final class Sampler {
                 logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
             }
         }
-        generated.forEach((id, count) ->
-                logits[id] -= (float) (params.presencePenalty() + params.frequencyPenalty() * count));
+        generated.forEach(
+                (id, count) -> logits[id] -= (float) (params.presencePenalty() + params.frequencyPenalty() * count));
         params.logitBias().forEach((id, bias) -> {
             if (id < logits.length) {
                 logits[id] += (float) (double) bias;
@@ -125,7 +124,8 @@ final class Sampler {
     private void keepTopP(float[] logits) {
         double[] probabilities = probabilities(logits);
         double tail = 1 - params.topP();
-        // A token below this share belongs to the tail for sure, and most of a vocabulary does: only the rest is sorted.
+        // A token below this share belongs to the tail for sure, and most of a vocabulary does: only the rest is
+        // sorted.
         double negligible = tail / logits.length;
         double dropped = 0;
         long[] candidates = new long[logits.length];

@@ -48,6 +48,17 @@ public final class IdeficsModel implements AutoCloseable {
         this.mappedWeights = mappedWeights;
     }
 
+    static {
+        // DJL reads these when it loads libtorch: nothing is downloaded, and nobody is told that it runs.
+        setDefault("ai.djl.offline", "true");
+        setDefault("OPT_OUT_TRACKING", "true");
+        setDefault("ai.djl.pytorch.graph_optimizer", "false");
+        // libtorch counts the processors of the host, Java those of the container.
+        setDefault(
+                "ai.djl.pytorch.num_threads",
+                String.valueOf(Runtime.getRuntime().availableProcessors()));
+    }
+
     /**
      * Sets what libtorch keeps for each thread. The optimizing executor is off: it compiles anew for every shape, and
      * every step has its own.
@@ -83,12 +94,23 @@ public final class IdeficsModel implements AutoCloseable {
                     IValue bfloat16Weights = IValue.stringMapFrom(bfloat16);
                     IValue torchType = IValue.from((long) type.torchType());
                     IValue torchDevice = IValue.from(device)) {
-                model.run("load", plainWeights, bfloat16Weights, torchType, torchDevice).close();
+                model.run("load", plainWeights, bfloat16Weights, torchType, torchDevice)
+                        .close();
             }
             return model;
         } catch (RuntimeException e) {
             program.close();
             throw e;
+        }
+    }
+
+    /** Runs a token that sees an empty picture, so that the first request finds everything in memory. */
+    public void warmUp() {
+        int size = config.visionConfig().imageSize();
+        List<PixelValues> picture = List.of(new PixelValues(new float[3 * size * size], size));
+        try (ImageStates images = encodeImages(picture);
+                KeyValueCache cache = newCache(1)) {
+            forward(Step.of(new int[] {config.bosTokenId()}, 0, new int[] {0}), images, cache, 1);
         }
     }
 
@@ -231,6 +253,12 @@ public final class IdeficsModel implements AutoCloseable {
                     default -> throw new IllegalArgumentException("Weights cannot be " + tensor.type());
                 };
         return (PtNDArray) cpu.create(tensor.data(), new Shape(tensor.shape()), type);
+    }
+
+    private static void setDefault(String property, String value) {
+        if (System.getProperty(property) == null) {
+            System.setProperty(property, value);
+        }
     }
 
     private static Device device(String name) {

@@ -63,8 +63,8 @@ class IdeficsModelGoldenTest {
                         String tensor = name + "." + stages.get(i);
                         if (golden.has(tensor)) {
                             boolean first = stages.get(i).endsWith("_0");
-                            Difference difference = difference(
-                                    states.get(i), golden.floats(tensor), golden.attentionMask(name));
+                            Difference difference =
+                                    difference(states.get(i), golden.floats(tensor), golden.attentionMask(name));
                             assertThat(difference.max()).as(tensor).isLessThanOrEqualTo(first ? 2e-4 : 5e-4);
                             compared++;
                         }
@@ -103,7 +103,9 @@ class IdeficsModelGoldenTest {
             String name = (String) checkpoint.get()[0];
             JsonNode expected = reference.get((String) checkpoint.get()[1]);
             Difference actual = bfloat16Difference(name, (String) checkpoint.get()[1]);
-            assertThat(actual.mean()).as(name).isLessThanOrEqualTo(expected.get("mean").doubleValue());
+            assertThat(actual.mean())
+                    .as(name)
+                    .isLessThanOrEqualTo(expected.get("mean").doubleValue());
             largest = Math.max(largest, actual.max());
             referenceLargest = Math.max(referenceLargest, expected.get("max").doubleValue());
         }
@@ -116,8 +118,8 @@ class IdeficsModelGoldenTest {
                 ImageStates images = model.encodeImages(golden.images())) {
             List<Difference> differences = new ArrayList<>();
             for (JsonNode fact : golden.facts.get("cases")) {
-                differences.addAll(logitDifferences(
-                        golden, model, images, fact.get("name").textValue()));
+                differences.addAll(
+                        logitDifferences(golden, model, images, fact.get("name").textValue()));
             }
             return Difference.of(differences);
         }
@@ -254,9 +256,7 @@ class IdeficsModelGoldenTest {
     }
 
     private static int[][] last(int[][] rows) {
-        return Arrays.stream(rows)
-                .map(row -> new int[] {row[row.length - 1]})
-                .toArray(int[][]::new);
+        return Arrays.stream(rows).map(row -> new int[] {row[row.length - 1]}).toArray(int[][]::new);
     }
 
     private static List<Difference> logitDifferences(
@@ -267,8 +267,7 @@ class IdeficsModelGoldenTest {
                 KeyValueCache lastOnly = model.newCache(prompt.rows())) {
             float[][][] all = model.forward(prompt, images, cache, prompt.tokens());
             if (golden.has(name + ".logits")) {
-                differences.add(difference(
-                        flatten(all), golden.floats(name + ".logits"), golden.attentionMask(name)));
+                differences.add(difference(flatten(all), golden.floats(name + ".logits"), golden.attentionMask(name)));
             }
             float[][][] last = model.forward(prompt, images, lastOnly, 1);
             int[][] everyRow = new int[prompt.rows()][];

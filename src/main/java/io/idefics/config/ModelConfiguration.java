@@ -1,0 +1,68 @@
+package io.idefics.config;
+
+import io.idefics.engine.EngineProperties;
+import io.idefics.image.ImageDecoder;
+import io.idefics.image.ImageFetcher;
+import io.idefics.image.ImageProperties;
+import io.idefics.service.CompletionService;
+import io.idefics.service.EngineCompletionService;
+import io.idefics.service.ModelHost;
+import io.idefics.service.ModelProperties;
+import io.idefics.service.ModelRegistry;
+import io.idefics.service.ModelsProperties;
+import java.time.Clock;
+import java.util.List;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.info.BuildProperties;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+
+/** The models and the service that answers with them. */
+@Configuration(proxyBeanMethods = false)
+class ModelConfiguration {
+
+    private static final int MAX_QUEUED_TASKS = 10_000;
+
+    @Bean
+    EmbeddedModel embeddedModel() {
+        return new EmbeddedModel();
+    }
+
+    @Bean
+    ModelRegistry modelRegistry(ModelsProperties properties, EngineProperties engine, EmbeddedModel embedded) {
+        List<ModelProperties> models =
+                properties.models().isEmpty() ? List.of(embedded.properties()) : properties.models();
+        return new ModelRegistry(models.stream()
+                .map(model -> new ModelHost(model, engine, Clock.systemUTC()))
+                .toList());
+    }
+
+    /** Threads for tokenisation and pictures, which take processor time and may wait for memory. */
+    @Bean(destroyMethod = "dispose")
+    Scheduler preparationScheduler() {
+        int threads = Math.max(2, Runtime.getRuntime().availableProcessors());
+        return Schedulers.newBoundedElastic(threads, MAX_QUEUED_TASKS, "preparation");
+    }
+
+    @Bean
+    ImageDecoder imageDecoder(ImageProperties properties) {
+        return new ImageDecoder(
+                properties.limits(),
+                properties.applyExifOrientation(),
+                properties.maxDecodingBytes().toBytes());
+    }
+
+    @Bean
+    ImageFetcher imageFetcher(ImageProperties properties, ObjectProvider<BuildProperties> build) {
+        BuildProperties info = build.getIfAvailable();
+        return new ImageFetcher(properties, info == null ? "dev" : info.getVersion());
+    }
+
+    @Bean
+    CompletionService completionService(
+            ModelRegistry registry, ImageFetcher fetcher, ImageDecoder decoder, Scheduler preparationScheduler) {
+        return new EngineCompletionService(registry, fetcher, decoder, preparationScheduler);
+    }
+}
