@@ -1,0 +1,25 @@
+package io.idefics.config;
+
+import io.github.resilience4j.bulkhead.BulkheadConfig;
+import io.github.resilience4j.bulkhead.BulkheadRegistry;
+import io.idefics.admission.AdmissionProperties;
+import io.idefics.admission.ConcurrencyLimiter;
+import java.time.Duration;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+
+/** Wires admission; the bulkhead comes from the registry so that its meters are published. */
+@Configuration(proxyBeanMethods = false)
+@EnableConfigurationProperties(AdmissionProperties.class)
+public class AdmissionConfiguration {
+
+    @Bean
+    ConcurrencyLimiter concurrencyLimiter(BulkheadRegistry bulkheads, AdmissionProperties properties) {
+        BulkheadConfig config = BulkheadConfig.custom()
+                .maxConcurrentCalls(properties.maxConcurrentRequests())
+                .maxWaitDuration(Duration.ZERO)
+                .build();
+        return new ConcurrencyLimiter(bulkheads.bulkhead("chat-completions", config));
+    }
+}

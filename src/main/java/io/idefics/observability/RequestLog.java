@@ -1,0 +1,70 @@
+package io.idefics.observability;
+
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
+import org.springframework.http.HttpStatusCode;
+import org.springframework.http.server.reactive.HttpHandler;
+import org.springframework.http.server.reactive.HttpHandlerDecoratorFactory;
+import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.http.server.reactive.ServerHttpResponse;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.SignalType;
+
+/**
+ * Gives every request an id, sent back as {@code x-request-id}, and writes one line when it has ended: method, path,
+ * status and time, never the query or the body. It stands outside the error handlers and so sees what they answer.
+ *
+ * <p>The id is in the Reactor context under {@link #REQUEST_ID}, and in the logging context of that one line; it is
+ * not copied to each thread that works on the request.
+ */
+public final class RequestLog implements HttpHandlerDecoratorFactory {
+
+    /** Name of the id in the Reactor context and in the logging context. */
+    public static final String REQUEST_ID = "requestId";
+
+    static final String HEADER = "x-request-id";
+
+    private static final Logger log = LoggerFactory.getLogger("io.idefics.access");
+    private static final Pattern SAFE_ID = Pattern.compile("[A-Za-z0-9._:/+=@-]{1,128}");
+    private static final int SHOWN_PATH_CHARS = 200;
+
+    @Override
+    public HttpHandler apply(HttpHandler handler) {
+        return (request, response) -> Mono.defer(() -> {
+            long start = System.nanoTime();
+            String id = id(request.getHeaders().getFirst(HEADER));
+            response.getHeaders().set(HEADER, id);
+            return handler.handle(request, response)
+                    .doFinally(signal -> write(request, response, id, signal, System.nanoTime() - start))
+                    .contextWrite(context -> context.put(REQUEST_ID, id));
+        });
+    }
+
+    /** The id of the client where it is harmless in headers and logs, else a new one. */
+    static String id(@Nullable String given) {
+        return given != null && SAFE_ID.matcher(given).matches()
+                ? given
+                : "req_" + UUID.randomUUID().toString().replace("-", "");
+    }
+
+    private static void write(
+            ServerHttpRequest request, ServerHttpResponse response, String id, SignalType signal, long nanos) {
+        String path = request.getURI().getRawPath();
+        String shown = path.length() <= SHOWN_PATH_CHARS ? path : path.substring(0, SHOWN_PATH_CHARS) + "...";
+        HttpStatusCode status = response.getStatusCode();
+        try (MDC.MDCCloseable ignored = MDC.putCloseable(REQUEST_ID, id)) {
+            log.info(
+                    "{} {} {} {} ms{}",
+                    request.getMethod(),
+                    shown,
+                    status == null ? "-" : status.value(),
+                    TimeUnit.NANOSECONDS.toMillis(nanos),
+                    signal == SignalType.CANCEL ? " (client left)" : "");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package io.idefics.web;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.MediaType;
+import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.web.server.ServerWebExchange;
+import org.springframework.web.server.WebExceptionHandler;
+import org.springframework.web.util.DisconnectedClientHelper;
+import reactor.core.publisher.Mono;
+
+/**
+ * Answers every failure that reaches it with the error object of the API, whatever the client accepts; faults of
+ * the service are logged here, once.
+ */
+@Order(Ordered.HIGHEST_PRECEDENCE)
+public final class ErrorHandler implements WebExceptionHandler {
+
+    private static final Logger log = LoggerFactory.getLogger(ErrorHandler.class);
+
+    private final WireJson json;
+
+    public ErrorHandler(WireJson json) {
+        this.json = json;
+    }
+
+    @Override
+    public Mono<Void> handle(ServerWebExchange exchange, Throwable failure) {
+        ServerHttpResponse response = exchange.getResponse();
+        ApiError error = ErrorTable.of(failure);
+        if (error.status().value() == 500 && DisconnectedClientHelper.isClientDisconnectedException(failure)) {
+            log.debug("The client left: {}", failure.toString());
+            return Mono.error(failure);
+        }
+        if (error.status().value() == 500) {
+            logFault(response, failure);
+        }
+        if (response.isCommitted()) {
+            return Mono.error(failure);
+        }
+        byte[] body = json.write(error.envelope());
+        response.setStatusCode(error.status());
+        HttpHeaders headers = response.getHeaders();
+        headers.clearContentHeaders();
+        headers.putAll(error.headers());
+        headers.setContentType(MediaType.APPLICATION_JSON);
+        headers.setContentLength(body.length);
+        headers.setCacheControl("no-store");
+        return response.writeWith(Mono.fromSupplier(() -> response.bufferFactory().wrap(body)));
+    }
+
+    /** Logs a fault under the id by which the client knows the request. */
+    static void logFault(ServerHttpResponse response, Throwable failure) {
+        String id = response.getHeaders().getFirst("x-request-id");
+        try (MDC.MDCCloseable ignored = MDC.putCloseable("requestId", id == null ? "" : id)) {
+            log.error("A request failed", failure);
+        }
+    }
+}

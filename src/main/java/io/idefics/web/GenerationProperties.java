@@ -1,0 +1,17 @@
+package io.idefics.web;
+
+import jakarta.validation.constraints.DecimalMax;
+import jakarta.validation.constraints.DecimalMin;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.validation.annotation.Validated;
+
+/**
+ * What holds where a request does not say.
+ *
+ * @param defaultTemperature the temperature, 0 to 2. OpenAI's is 1; here it is 0, greedy decoding, with which
+ *     small vision-language models answer best
+ */
+@Validated
+@ConfigurationProperties("idefics.generation")
+public record GenerationProperties(@DefaultValue("0") @DecimalMin("0") @DecimalMax("2") double defaultTemperature) {}

@@ -1,0 +1,111 @@
+package io.idefics.web.openai;
+
+import io.idefics.generation.ContentPart;
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Message;
+import io.idefics.generation.Role;
+import io.idefics.web.JsonField;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The {@code messages} of a request, after OpenAI's {@code ChatCompletionRequestMessage}. */
+final class MessageReader {
+
+    static final int MAX_MESSAGES = 1_024;
+    static final int MAX_PARTS = 256;
+
+    private final int maxImages;
+
+    MessageReader(int maxImages) {
+        this.maxImages = maxImages;
+    }
+
+    List<Message> read(JsonField field) {
+        int given = field.node().size();
+        if (field.isArray() && given > MAX_MESSAGES) {
+            throw new GenerationException(
+                    ErrorType.CONTEXT_LENGTH_EXCEEDED,
+                    "messages has " + given + " elements but may have at most " + MAX_MESSAGES + ".",
+                    field.path());
+        }
+        List<Message> messages = new ArrayList<>();
+        for (JsonField message : field.elements(1, MAX_MESSAGES)) {
+            messages.add(message(message.requireObject()));
+        }
+        requireFewImages(messages);
+        return messages;
+    }
+
+    private static Message message(JsonField message) {
+        Role role = role(message.get("role"));
+        JsonField content = message.get("content");
+        if (role == Role.ASSISTANT && !content.isPresent()) {
+            return new Message(role, List.of());
+        }
+        if (content.isString()) {
+            return new Message(role, List.of(new ContentPart.Text(content.string())));
+        }
+        if (!content.isArray()) {
+            throw content.invalidValue("a string or an array of content parts");
+        }
+        List<ContentPart> parts = new ArrayList<>();
+        for (JsonField part : content.elements(1, MAX_PARTS)) {
+            parts.add(part(part.requireObject(), role));
+        }
+        return new Message(role, parts);
+    }
+
+    private static Role role(JsonField field) {
+        return switch (field.string()) {
+            case "system", "developer" -> Role.SYSTEM;
+            case "user" -> Role.USER;
+            case "assistant" -> Role.ASSISTANT;
+            case "tool", "function" -> throw field.unsupported("the model cannot call tools.");
+            default -> throw field.invalidValue("'system', 'developer', 'user' or 'assistant'");
+        };
+    }
+
+    private static ContentPart part(JsonField part, Role role) {
+        JsonField type = part.get("type");
+        String name = type.string();
+        switch (name) {
+            case "text":
+                return new ContentPart.Text(part.get("text").string());
+            case "image_url":
+                return image(part.get("image_url"));
+            case "refusal":
+                if (role == Role.ASSISTANT) {
+                    return new ContentPart.Text(part.get("refusal").string());
+                }
+                break;
+            case "input_audio", "audio_url", "video_url", "file":
+                throw type.unsupported("only text and pictures are supported.");
+            default:
+                break;
+        }
+        throw type.invalidValue("'text' or 'image_url'");
+    }
+
+    /** OpenAI wraps the URL in an object; a bare string is common too. */
+    private static ContentPart image(JsonField image) {
+        JsonField url = image.isString() ? image : image.requireObject().get("url");
+        if (url.string().isEmpty()) {
+            throw url.invalidValue("an http, https or data URL");
+        }
+        return new ContentPart.ImageRef(url.string(), url.path());
+    }
+
+    private void requireFewImages(List<Message> messages) {
+        long images = messages.stream()
+                .flatMap(message -> message.content().stream())
+                .filter(ContentPart.ImageRef.class::isInstance)
+                .count();
+        if (images > maxImages) {
+            throw new GenerationException(
+                    ErrorType.INVALID_VALUE,
+                    "messages has " + images + " pictures but may have at most " + maxImages + ".",
+                    "messages");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+package io.idefics.web;
+
+import io.idefics.generation.ContentPart;
+import io.idefics.generation.FinishReason;
+import io.idefics.generation.GenerationEvent;
+import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.Usage;
+import io.idefics.service.CompletionService;
+import io.idefics.service.ModelDescription;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import reactor.core.publisher.Flux;
+
+/** Answers each request with a script and remembers what it was asked. */
+public final class ScriptedCompletionService implements CompletionService {
+
+    public static final String MODEL = "org/mini-model";
+
+    private final Queue<GenerationRequest> requests = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger active = new AtomicInteger();
+    private volatile Function<GenerationRequest, Flux<GenerationEvent>> script = ScriptedCompletionService::echo;
+    private volatile List<ModelDescription> models = List.of(
+            new ModelDescription(MODEL, 1_700_000_000L, 2048), new ModelDescription("other", 1_700_000_001L, 1024));
+
+    /** A short fixed answer, cut at the limit of tokens. */
+    public static Flux<GenerationEvent> echo(GenerationRequest request) {
+        int images = (int) request.messages().stream()
+                .flatMap(message -> message.content().stream())
+                .filter(ContentPart.ImageRef.class::isInstance)
+                .count();
+        return answer(new Usage(9 + 3 * images, 3 * images, 4), FinishReason.STOP, "A red", " square", " 🟥\n.");
+    }
+
+    public static Flux<GenerationEvent> answer(Usage usage, FinishReason reason, String... texts) {
+        return Flux.fromArray(texts)
+                .<GenerationEvent>map(GenerationEvent.TextDelta::new)
+                .concatWithValues(new GenerationEvent.Completed(reason, usage));
+    }
+
+    public void script(Function<GenerationRequest, Flux<GenerationEvent>> next) {
+        this.script = next;
+    }
+
+    public void models(List<ModelDescription> next) {
+        this.models = next;
+    }
+
+    /** The next request that was not asked for yet, or null. */
+    public GenerationRequest lastRequest() {
+        GenerationRequest last = null;
+        for (GenerationRequest next = requests.poll(); next != null; next = requests.poll()) {
+            last = next;
+        }
+        return last;
+    }
+
+    /** The number of answers that somebody is waiting for. */
+    public int active() {
+        return active.get();
+    }
+
+    @Override
+    public Flux<GenerationEvent> complete(GenerationRequest request) {
+        return Flux.defer(() -> {
+            requests.add(request);
+            active.incrementAndGet();
+            return script.apply(request).doFinally(signal -> active.decrementAndGet());
+        });
+    }
+
+    @Override
+    public List<ModelDescription> models() {
+        return models;
+    }
+}

@@ -1,0 +1,24 @@
+package io.idefics.web;
+
+import io.idefics.config.AdmissionConfiguration;
+import io.idefics.config.OpenApiConfiguration;
+import io.idefics.config.WebConfiguration;
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Import;
+
+/** The HTTP interface over a scripted service; deliberately no component, so that no scan finds it. */
+@EnableAutoConfiguration
+@Import({WebConfiguration.class, AdmissionConfiguration.class, OpenApiConfiguration.class})
+public class WebTestApplication {
+
+    public static void main(String[] args) {
+        SpringApplication.run(WebTestApplication.class, args);
+    }
+
+    @Bean
+    ScriptedCompletionService completionService() {
+        return new ScriptedCompletionService();
+    }
+}
