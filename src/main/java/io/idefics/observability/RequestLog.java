@@ -56,7 +56,7 @@ public final class RequestLog implements HttpHandlerDecoratorFactory {
             ServerHttpRequest request, ServerHttpResponse response, String id, SignalType signal, long nanos) {
         String path = request.getURI().getRawPath();
         String shown = path.length() <= SHOWN_PATH_CHARS ? path : path.substring(0, SHOWN_PATH_CHARS) + "...";
-        HttpStatusCode status = response.getStatusCode();
+        HttpStatusCode status = response.isCommitted() ? response.getStatusCode() : null;
         try (MDC.MDCCloseable ignored = MDC.putCloseable(REQUEST_ID, id)) {
             log.info(
                     "{} {} {} {} ms{}",

@@ -1,9 +1,6 @@
 package io.idefics.web;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.concurrent.TimeoutException;
 import org.springframework.core.io.buffer.DataBuffer;
@@ -48,20 +45,23 @@ public final class BodyReader {
             requireLength(request.headers().asHttpHeaders().getContentLength());
             return DataBufferUtils.join(request.body(BodyExtractors.toDataBuffers()), properties.maxBodyBytes())
                     .timeout(properties.bodyTimeout())
-                    .onErrorMap(DataBufferLimitException.class, e -> tooLarge(">" + properties.maxBodyBytes()))
+                    .onErrorMap(DataBufferLimitException.class, e -> tooLarge("more than " + properties.maxBodyBytes()))
                     .onErrorMap(TimeoutException.class, e -> tooSlow())
+                    .map(BodyReader::bytes)
+                    .defaultIfEmpty(new byte[0])
                     .publishOn(parsing)
-                    .map(this::parse)
-                    .switchIfEmpty(Mono.fromCallable(() -> json.readObject(InputStream.nullInputStream())))
-                    .doOnDiscard(DataBuffer.class, DataBufferUtils::release);
+                    .map(json::readObject);
         });
     }
 
-    private JsonNode parse(DataBuffer body) {
-        try (InputStream bytes = body.asInputStream(true)) {
-            return json.readObject(bytes);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    /** Copies the body, so that nothing is left to release if the client goes before it is parsed. */
+    private static byte[] bytes(DataBuffer body) {
+        try {
+            byte[] bytes = new byte[body.readableByteCount()];
+            body.read(bytes);
+            return bytes;
+        } finally {
+            DataBufferUtils.release(body);
         }
     }
 

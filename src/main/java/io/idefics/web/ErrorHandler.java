@@ -6,12 +6,15 @@ import org.slf4j.MDC;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
 import org.springframework.http.HttpHeaders;
+import org.springframework.http.HttpStatusCode;
 import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.http.server.reactive.ServerHttpResponseDecorator;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebExceptionHandler;
 import org.springframework.web.util.DisconnectedClientHelper;
 import reactor.core.publisher.Mono;
+import reactor.netty.http.server.HttpServerResponse;
 
 /**
  * Answers every failure that reaches it with the error object of the API, whatever the client accepts; faults of
@@ -21,6 +24,9 @@ import reactor.core.publisher.Mono;
 public final class ErrorHandler implements WebExceptionHandler {
 
     private static final Logger log = LoggerFactory.getLogger(ErrorHandler.class);
+
+    /** Seen by nobody but the log, where it is nginx's word for a client that left. */
+    private static final HttpStatusCode CLIENT_CLOSED_REQUEST = HttpStatusCode.valueOf(499);
 
     private final WireJson json;
 
@@ -32,11 +38,16 @@ public final class ErrorHandler implements WebExceptionHandler {
     public Mono<Void> handle(ServerWebExchange exchange, Throwable failure) {
         ServerHttpResponse response = exchange.getResponse();
         ApiError error = ErrorTable.of(failure);
-        if (error.status().value() == 500 && DisconnectedClientHelper.isClientDisconnectedException(failure)) {
-            log.debug("The client left: {}", failure.toString());
-            return Mono.error(failure);
+        boolean fault = error.status().value() == 500;
+        if (fault && DisconnectedClientHelper.isClientDisconnectedException(failure)) {
+            response.setStatusCode(CLIENT_CLOSED_REQUEST);
+            return Mono.empty();
         }
-        if (error.status().value() == 500) {
+        if (!response.isCommitted() && isAnswered(response)) {
+            // Closing the connection, which has begun, cancels this; anything else would be logged as a fault.
+            return Mono.never();
+        }
+        if (fault) {
             logFault(response, failure);
         }
         if (response.isCommitted()) {
@@ -53,8 +64,14 @@ public final class ErrorHandler implements WebExceptionHandler {
         return response.writeWith(Mono.fromSupplier(() -> response.bufferFactory().wrap(body)));
     }
 
+    /** Whether Netty has refused the request itself, as it does in the middle of a malformed body. */
+    private static boolean isAnswered(ServerHttpResponse response) {
+        Object target = ServerHttpResponseDecorator.getNativeResponse(response);
+        return target instanceof HttpServerResponse netty && netty.hasSentHeaders();
+    }
+
     /** Logs a fault under the id by which the client knows the request. */
-    static void logFault(ServerHttpResponse response, Throwable failure) {
+    private static void logFault(ServerHttpResponse response, Throwable failure) {
         String id = response.getHeaders().getFirst("x-request-id");
         try (MDC.MDCCloseable ignored = MDC.putCloseable("requestId", id == null ? "" : id)) {
             log.error("A request failed", failure);

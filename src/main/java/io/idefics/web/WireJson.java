@@ -13,8 +13,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.UncheckedIOException;
@@ -64,9 +64,9 @@ public final class WireJson {
      *
      * @throws GenerationException of type {@link ErrorType#INVALID_VALUE} where the bytes are anything else
      */
-    public JsonNode readObject(InputStream bytes) {
+    public JsonNode readObject(byte[] bytes) {
         Reader text = new InputStreamReader(
-                bytes,
+                new ByteArrayInputStream(bytes),
                 StandardCharsets.UTF_8
                         .newDecoder()
                         .onMalformedInput(CodingErrorAction.REPORT)
