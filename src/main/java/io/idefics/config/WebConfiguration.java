@@ -1,5 +1,8 @@
 package io.idefics.config;
 
+import static org.springframework.web.reactive.function.server.RequestPredicates.methods;
+import static org.springframework.web.reactive.function.server.RequestPredicates.path;
+
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
@@ -22,6 +25,7 @@ import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory
 import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.http.HttpMethod;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.RouterFunctions;
 import org.springframework.web.reactive.function.server.ServerResponse;
@@ -57,8 +61,10 @@ public class WebConfiguration {
     @Bean
     RouterFunction<ServerResponse> rootRoute() {
         return RouterFunctions.route()
-                .GET("/", request -> ServerResponse.temporaryRedirect(URI.create("swagger-ui.html"))
-                        .build())
+                .route(
+                        path("/").and(methods(HttpMethod.GET, HttpMethod.HEAD)),
+                        request -> ServerResponse.temporaryRedirect(URI.create("swagger-ui.html"))
+                                .build())
                 .build();
     }
 

@@ -19,13 +19,15 @@ public final class ScriptedCompletionService implements CompletionService {
 
     public static final String MODEL = "org/mini-model";
 
+    private static final List<ModelDescription> MODELS = List.of(
+            new ModelDescription(MODEL, 1_700_000_000L, 2048), new ModelDescription("other", 1_700_000_001L, 1024));
+
     private final Queue<GenerationRequest> requests = new ConcurrentLinkedQueue<>();
     private final AtomicInteger active = new AtomicInteger();
     private volatile Function<GenerationRequest, Flux<GenerationEvent>> script = ScriptedCompletionService::echo;
-    private volatile List<ModelDescription> models = List.of(
-            new ModelDescription(MODEL, 1_700_000_000L, 2048), new ModelDescription("other", 1_700_000_001L, 1024));
+    private volatile List<ModelDescription> models = MODELS;
 
-    /** A short fixed answer, cut at the limit of tokens. */
+    /** A short fixed answer. */
     public static Flux<GenerationEvent> echo(GenerationRequest request) {
         int images = (int) request.messages().stream()
                 .flatMap(message -> message.content().stream())
@@ -48,7 +50,13 @@ public final class ScriptedCompletionService implements CompletionService {
         this.models = next;
     }
 
-    /** The next request that was not asked for yet, or null. */
+    public void reset() {
+        script = ScriptedCompletionService::echo;
+        models = MODELS;
+        requests.clear();
+    }
+
+    /** The latest request, or null where there was none since the last call. */
     public GenerationRequest lastRequest() {
         GenerationRequest last = null;
         for (GenerationRequest next = requests.poll(); next != null; next = requests.poll()) {
