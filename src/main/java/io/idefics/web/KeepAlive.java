@@ -16,9 +16,12 @@ import reactor.core.scheduler.Scheduler;
  */
 public record KeepAlive(Duration interval, Scheduler timer) {
 
+    private static final int PREFETCH = 32;
+
     /**
      * The stream with a filler for each interval in which it was silent, from the subscription on. One timer runs
      * per interval, not per element: it is set to when the silence will be long enough, seen from the last element.
+     * A failure of the stream comes after its last element.
      */
     public <T> Flux<T> fill(Flux<T> stream, T filler) {
         return Flux.defer(() -> {
@@ -31,7 +34,7 @@ public record KeepAlive(Duration interval, Scheduler timer) {
                     .map(tick -> filler)
                     .doOnNext(sent -> last.set(now()))
                     .takeUntilOther(ended.asMono());
-            return Flux.merge(elements, fillers);
+            return Flux.mergeDelayError(PREFETCH, elements, fillers);
         });
     }
 

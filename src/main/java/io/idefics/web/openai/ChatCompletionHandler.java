@@ -14,6 +14,7 @@ import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
 
 /** Answers {@code POST /v1/chat/completions}: one JSON object, or the same as a stream of server-sent events. */
 public final class ChatCompletionHandler {
@@ -72,9 +73,17 @@ public final class ChatCompletionHandler {
                 .body((output, context) -> write((ServerHttpResponse) output, stream.frames(chunks)));
     }
 
-    /** The status is sent with the first frame, so that an earlier failure can still choose its own. */
+    /**
+     * The status is sent with the first frame, so that an earlier failure can still choose its own. A connection that
+     * breaks at that very moment is not passed on to the frames by the framework, so the end of the writing is.
+     */
     private static Mono<Void> write(ServerHttpResponse output, Flux<byte[]> frames) {
-        return output.writeAndFlushWith(
-                frames.map(frame -> Mono.fromSupplier(() -> output.bufferFactory().wrap(frame))));
+        return Mono.defer(() -> {
+            Sinks.Empty<Void> written = Sinks.empty();
+            Flux<byte[]> watched = frames.takeUntilOther(written.asMono());
+            return output.writeAndFlushWith(watched.map(
+                            frame -> Mono.fromSupplier(() -> output.bufferFactory().wrap(frame))))
+                    .doFinally(signal -> written.tryEmitEmpty());
+        });
     }
 }

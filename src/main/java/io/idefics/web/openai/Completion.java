@@ -40,7 +40,9 @@ record Completion(String id, long created, String model) {
      */
     Flux<Object> chunks(Flux<GenerationEvent> events, boolean includeUsage) {
         return requireEnd(events).switchOnFirst((first, all) -> {
-            Flux<Object> chunks = all.concatMapIterable(event -> chunksOf(event, includeUsage));
+            // A failure must not overtake the text before it.
+            Flux<Object> chunks =
+                    all.concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, includeUsage)));
             return first.hasValue() ? chunks.startWith(role(includeUsage)) : chunks;
         });
     }

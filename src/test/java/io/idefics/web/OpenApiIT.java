@@ -1,0 +1,163 @@
+package io.idefics.web;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The published contract: complete, true and usable without a network. */
+class OpenApiIT extends WebServerTest {
+
+    @Test
+    void apiDocs_served_equalTheContract() throws Exception {
+        JsonNode contract = new YAMLMapper().readTree(resource("/openapi.yaml"));
+
+        assertThat(flat(docs())).isEqualTo(flat(contract));
+    }
+
+    @Test
+    void apiDocs_paths_areThoseOfTheApi() {
+        JsonNode paths = docs().get("paths");
+
+        assertThat(paths.fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrder("/v1/chat/completions", "/v1/models", "/v1/models/{id}");
+        assertThat(docs().get("openapi").asText()).isEqualTo("3.1.0");
+        assertThat(docs().at("/servers/0/url").asText()).isEqualTo("/");
+        assertThat(paths.at("/~1v1~1chat~1completions/post/responses").fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrder("200", "400", "404", "405", "408", "413", "415", "500", "503");
+    }
+
+    @Test
+    void apiDocs_references_allResolve() {
+        JsonNode docs = docs();
+        List<String> references = docs.findValuesAsText("$ref");
+
+        assertThat(references).isNotEmpty().allSatisfy(reference -> assertThat(
+                        docs.at(reference.substring(1)).isObject())
+                .as(reference)
+                .isTrue());
+    }
+
+    @Test
+    void apiDocs_requestExamples_areAccepted() {
+        JsonNode examples =
+                docs().at("/paths/~1v1~1chat~1completions/post/requestBody/content/application~1json/examples");
+
+        assertThat(examples.size()).isEqualTo(5);
+        examples.properties()
+                .forEach(example -> post(
+                                example.getValue().get("value").toString())
+                        .expectStatus()
+                        .isOk());
+    }
+
+    @Test
+    void apiDocs_errorExamples_haveTheCodesOfTheTable() {
+        TreeSet<String> codes = new TreeSet<>();
+        docs().at("/components/responses").forEach(response -> response.at("/content/application~1json/examples")
+                .forEach(example -> {
+                    JsonNode error = example.at("/value/error");
+                    assertThat(error.fieldNames()).toIterable().containsExactly("message", "type", "param", "code");
+                    codes.add(error.get("code").asText());
+                }));
+
+        assertThat(codes)
+                .containsExactly(
+                        "body_too_large",
+                        "context_length_exceeded",
+                        "image_too_large",
+                        "internal_error",
+                        "invalid_image_format",
+                        "invalid_image_url",
+                        "invalid_value",
+                        "method_not_allowed",
+                        "model_not_found",
+                        "model_not_ready",
+                        "overloaded",
+                        "request_timeout",
+                        "unsupported_media_type",
+                        "unsupported_parameter");
+    }
+
+    @Test
+    void root_get_leadsToTheDescription() {
+        client.get()
+                .uri("/")
+                .exchange()
+                .expectStatus()
+                .isEqualTo(307)
+                .expectHeader()
+                .location("swagger-ui.html");
+        client.get().uri("/swagger-ui.html").exchange().expectStatus().is3xxRedirection();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"index.html", "swagger-ui-bundle.js", "swagger-ui.css", "swagger-initializer.js"})
+    void swaggerUi_files_areServedFromHere(String file) {
+        String text = client.mutate()
+                .codecs(codecs -> codecs.defaultCodecs().maxInMemorySize(8 << 20))
+                .build()
+                .get()
+                .uri("/swagger-ui/" + file)
+                .exchange()
+                .expectStatus()
+                .isOk()
+                .expectBody(String.class)
+                .returnResult()
+                .getResponseBody();
+
+        assertThat(text).isNotBlank();
+        if (file.equals("index.html")) {
+            assertThat(text).doesNotContain("http://", "https://");
+        }
+    }
+
+    private JsonNode docs() {
+        byte[] body = client.mutate()
+                .codecs(codecs -> codecs.defaultCodecs().maxInMemorySize(8 << 20))
+                .build()
+                .get()
+                .uri("/v3/api-docs")
+                .exchange()
+                .expectStatus()
+                .isOk()
+                .expectBody()
+                .returnResult()
+                .getResponseBody();
+        return json(new String(body, StandardCharsets.UTF_8));
+    }
+
+    /** Every leaf by its path; lists of required fields are sets. */
+    private static Map<String, Object> flat(JsonNode node) {
+        Map<String, Object> leaves = new TreeMap<>();
+        flatten(node, "", leaves);
+        return leaves;
+    }
+
+    private static void flatten(JsonNode node, String path, Map<String, Object> leaves) {
+        if (node.isObject()) {
+            node.properties().forEach(field -> flatten(field.getValue(), path + "/" + field.getKey(), leaves));
+        } else if (node.isArray() && path.endsWith("/required")) {
+            List<String> names = new ArrayList<>();
+            node.forEach(name -> names.add(name.asText()));
+            leaves.put(path, new TreeSet<>(names));
+        } else if (node.isArray()) {
+            for (int i = 0; i < node.size(); i++) {
+                flatten(node.get(i), path + "/" + i, leaves);
+            }
+        } else {
+            leaves.put(path, node.isNumber() ? (Object) node.doubleValue() : node.asText());
+        }
+    }
+}

@@ -1,0 +1,204 @@
+package io.idefics.web.openai;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.idefics.generation.ContentPart;
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Message;
+import io.idefics.generation.Role;
+import io.idefics.generation.SamplingParams;
+import io.idefics.generation.StoppingCriteria;
+import io.idefics.web.GenerationProperties;
+import io.idefics.web.ScriptedCompletionService;
+import io.idefics.web.WebProperties;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.util.unit.DataSize;
+
+class ChatRequestReaderTest {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String USER = "{\"role\":\"user\",\"content\":\"hi\"}";
+
+    private final ScriptedCompletionService service = new ScriptedCompletionService();
+    private final ChatRequestReader reader = reader(0);
+
+    @Test
+    void read_messagesOnly_takesDefaults() {
+        ChatCompletionRequest request = reader.read(body(""));
+
+        assertThat(request.stream()).isFalse();
+        assertThat(request.includeUsage()).isFalse();
+        assertThat(request.generation().model()).isEqualTo(ScriptedCompletionService.MODEL);
+        assertThat(request.generation().messages())
+                .containsExactly(new Message(Role.USER, List.of(new ContentPart.Text("hi"))));
+        assertThat(request.generation().sampling()).isEqualTo(SamplingParams.GREEDY);
+        assertThat(request.generation().stopping()).isEqualTo(new StoppingCriteria(OptionalInt.empty(), List.of()));
+    }
+
+    @Test
+    void read_everything_carriesEachValue() {
+        ChatCompletionRequest request = reader.read(body(
+                """
+                ,"model":"other","max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,"repetition_penalty":1.5,
+                "presence_penalty":-2,"frequency_penalty":2,"logit_bias":{"0":-100,"31999":100},"seed":-5,
+                "stop":["a","b"],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}"""));
+
+        assertThat(request.stream()).isTrue();
+        assertThat(request.includeUsage()).isTrue();
+        assertThat(request.generation().model()).isEqualTo("other");
+        assertThat(request.generation().sampling())
+                .isEqualTo(new SamplingParams(
+                        0.5, 0.25, 3, 1.5, -2, 2, Map.of(0, -100.0, 31999, 100.0), OptionalLong.of(-5)));
+        assertThat(request.generation().stopping())
+                .isEqualTo(new StoppingCriteria(OptionalInt.of(7), List.of("a", "b")));
+    }
+
+    @Test
+    void read_configuredTemperature_holdsOnlyWhereNoneIsGiven() {
+        assertThat(reader(0.7).read(body("")).generation().sampling().temperature()).isEqualTo(0.7);
+        assertThat(reader(0.7)
+                        .read(body(",\"temperature\":0"))
+                        .generation()
+                        .sampling()
+                        .temperature())
+                .isZero();
+    }
+
+    @Test
+    void read_bothTokenLimits_takesTheNewer() {
+        assertThat(reader.read(body(",\"max_tokens\":7,\"max_completion_tokens\":9"))
+                        .generation()
+                        .stopping()
+                        .maxTokens())
+                .hasValue(9);
+    }
+
+    @Test
+    void read_stopString_isAListOfOne() {
+        assertThat(reader.read(body(",\"stop\":\"END\"")).generation().stopping().stop())
+                .containsExactly("END");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "repetition_penalty",
+                "presence_penalty", "frequency_penalty", "logit_bias", "seed", "stop", "stream", "stream_options", "n",
+                "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "function_call", "modalities",
+                "user", "metadata", "store", "service_tier", "parallel_tool_calls", "prediction", "reasoning_effort",
+                "audio", "functions"
+            })
+    void read_explicitNull_isAsAbsent(String field) {
+        assertThat(reader.read(body(",\"" + field + "\":null"))).isEqualTo(reader.read(body("")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\"user\":\"u\"", "\"user\":5", "\"metadata\":{\"a\":\"b\"}", "\"store\":true", "\"service_tier\":\"flex\"",
+                "\"parallel_tool_calls\":false", "\"modalities\":[\"text\"]", "\"prediction\":{\"type\":\"content\"}",
+                "\"reasoning_effort\":\"low\"", "\"verbosity\":\"low\"", "\"safety_identifier\":\"x\"",
+                "\"prompt_cache_key\":\"x\"", "\"web_search_options\":{}", "\"n\":1", "\"logprobs\":false",
+                "\"top_logprobs\":0", "\"response_format\":{\"type\":\"text\"}", "\"tools\":[{\"type\":\"function\"}]",
+                "\"tools\":[],\"tool_choice\":\"auto\"", "\"tool_choice\":\"none\"", "\"function_call\":\"auto\"",
+                "\"stop\":[]", "\"logit_bias\":{}", "\"stream_options\":{}", "\"stream_options\":{\"include_usage\":null}",
+                "\"@class\":\"java.lang.Runtime\"", "\"unknown\":{\"deep\":[1]}", "\"temperature\":-0.0"
+            })
+    void read_fieldThatChangesNothing_isIgnored(String field) {
+        ChatCompletionRequest request = reader.read(body("," + field));
+
+        assertThat(request.generation().messages())
+                .isEqualTo(reader.read(body("")).generation().messages());
+        assertThat(request.stream()).isFalse();
+    }
+
+    @Test
+    void read_everyRole_isUnderstood() {
+        JsonNode body = parse("{\"messages\":[{\"role\":\"developer\",\"content\":\"a\",\"name\":\"n\"},"
+                + "{\"role\":\"system\",\"content\":\"b\"}," + USER + ",{\"role\":\"assistant\",\"content\":null},"
+                + "{\"role\":\"assistant\",\"refusal\":null},"
+                + "{\"role\":\"assistant\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}]}");
+
+        assertThat(reader.read(body).generation().messages())
+                .containsExactly(
+                        new Message(Role.SYSTEM, List.of(new ContentPart.Text("a"))),
+                        new Message(Role.SYSTEM, List.of(new ContentPart.Text("b"))),
+                        new Message(Role.USER, List.of(new ContentPart.Text("hi"))),
+                        new Message(Role.ASSISTANT, List.of()),
+                        new Message(Role.ASSISTANT, List.of()),
+                        new Message(Role.ASSISTANT, List.of(new ContentPart.Text("no"))));
+    }
+
+    @Test
+    void read_parts_keepOrderAndPath() {
+        JsonNode body = parse("{\"messages\":[" + USER + ",{\"role\":\"user\",\"content\":["
+                + "{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://example.com/a.png\",\"detail\":\"odd\"}},"
+                + "{\"type\":\"text\",\"text\":\"and\",\"unknown\":1},"
+                + "{\"type\":\"image_url\",\"image_url\":\"data:image/png;base64,AA==\"}]}]}");
+
+        assertThat(reader.read(body).generation().messages().get(1).content())
+                .containsExactly(
+                        new ContentPart.ImageRef(
+                                "https://example.com/a.png", "messages[1].content[0].image_url.url"),
+                        new ContentPart.Text("and"),
+                        new ContentPart.ImageRef("data:image/png;base64,AA==", "messages[1].content[2].image_url"));
+    }
+
+    @Test
+    void read_noModelReady_failsAsNotReady() {
+        service.models(List.of());
+
+        assertThatThrownBy(() -> reader.read(body("")))
+                .isInstanceOfSatisfying(
+                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(ErrorType.MODEL_NOT_READY));
+    }
+
+    @Test
+    void read_longValue_isCutInTheMessage() {
+        String model = "x".repeat(10_000);
+
+        assertThatThrownBy(() -> reader.read(body(",\"model\":\"" + model + "\"")))
+                .hasMessage("The model '" + "x".repeat(64) + "... (10000 characters)' does not exist.");
+    }
+
+    @Test
+    void read_valueOutOfRange_saysValueAndLimit() {
+        assertThatThrownBy(() -> reader.read(body(",\"temperature\":3")))
+                .hasMessage("temperature is 3 but must lie between 0 and 2.");
+        assertThatThrownBy(() -> reader.read(body(",\"max_tokens\":\"4\"")))
+                .hasMessage("max_tokens is '4' but must be a whole number.");
+        assertThatThrownBy(() -> reader.read(body(",\"n\":2")))
+                .hasMessage("n is 2: only 1 answer a request is supported.");
+    }
+
+    private ChatRequestReader reader(double temperature) {
+        WebProperties limits = new WebProperties(
+                DataSize.ofMegabytes(1), Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), 32);
+        return new ChatRequestReader(service, new GenerationProperties(temperature), limits);
+    }
+
+    private static ObjectNode body(String more) {
+        return (ObjectNode) parse("{\"messages\":[" + USER + "]" + more + "}");
+    }
+
+    private static JsonNode parse(String json) {
+        try {
+            return JSON.readTree(json);
+        } catch (IOException e) {
+            throw new AssertionError(json, e);
+        }
+    }
+}
