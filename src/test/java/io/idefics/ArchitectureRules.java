@@ -32,7 +32,9 @@ final class ArchitectureRules {
             Map.entry("model", Set.of("checkpoint")),
             Map.entry("processing", Set.of("image", "tokenizer", "model", "generation")),
             Map.entry("engine", Set.of("model", "generation")),
-            Map.entry("service", Set.of("engine", "processing", "image", "tokenizer", "model", "generation")),
+            Map.entry(
+                    "service",
+                    Set.of("engine", "processing", "image", "tokenizer", "model", "checkpoint", "generation")),
             Map.entry("web", Set.of("service", "admission", "generation")),
             Map.entry("observability", Set.of("service", "engine", "admission"))));
 

@@ -1,7 +1,7 @@
 package io.idefics.config;
 
 import io.idefics.model.ComputeType;
-import io.idefics.service.ModelProperties;
+import io.idefics.service.ModelsProperties.ModelProperties;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -84,8 +84,7 @@ public class WebConfiguration {
     }
 
     @Bean
-    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> nettyCustomizer(
-            WebProperties properties, WireJson json) {
+    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> nettyCustomizer(WebProperties properties, WireJson json) {
         return factory -> factory.addServerCustomizers(new NettyCustomizer(properties, json));
     }
 }

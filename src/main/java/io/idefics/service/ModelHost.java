@@ -12,6 +12,7 @@ import io.idefics.model.ComputeType;
 import io.idefics.model.IdeficsModel;
 import io.idefics.processing.IdeficsProcessor;
 import io.idefics.processing.PromptTemplate;
+import io.idefics.service.ModelsProperties.ModelProperties;
 import io.idefics.tokenizer.IdeficsTokenizer;
 import io.idefics.tokenizer.SpecialTokens;
 import java.nio.file.Path;

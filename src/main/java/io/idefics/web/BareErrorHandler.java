@@ -27,9 +27,8 @@ final class BareErrorHandler extends ChannelOutboundHandlerAdapter {
 
     @Override
     public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) throws Exception {
-        Object written = message instanceof FullHttpResponse response && isBareError(response)
-                ? withBody(response)
-                : message;
+        Object written =
+                message instanceof FullHttpResponse response && isBareError(response) ? withBody(response) : message;
         super.write(context, written, promise);
     }
 
@@ -40,7 +39,8 @@ final class BareErrorHandler extends ChannelOutboundHandlerAdapter {
     }
 
     private FullHttpResponse withBody(FullHttpResponse bare) {
-        ApiError.Detail detail = ErrorTable.bare(HttpStatusCode.valueOf(bare.status().code()));
+        ApiError.Detail detail =
+                ErrorTable.bare(HttpStatusCode.valueOf(bare.status().code()));
         byte[] body = json.write(new ApiError.Envelope(detail));
         HttpHeaders headers = bare.headers().copy();
         headers.set(HttpHeaderNames.CONTENT_TYPE, "application/json");

@@ -61,7 +61,8 @@ public final class ErrorHandler implements WebExceptionHandler {
         headers.setContentType(MediaType.APPLICATION_JSON);
         headers.setContentLength(body.length);
         headers.setCacheControl("no-store");
-        return response.writeWith(Mono.fromSupplier(() -> response.bufferFactory().wrap(body)));
+        return response.writeWith(
+                Mono.fromSupplier(() -> response.bufferFactory().wrap(body)));
     }
 
     /** Whether Netty has refused the request itself, as it does in the middle of a malformed body. */

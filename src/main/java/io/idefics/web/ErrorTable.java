@@ -88,9 +88,8 @@ public final class ErrorTable {
     static ApiError.Detail bare(HttpStatusCode status) {
         HttpStatus known = HttpStatus.resolve(status.value());
         String phrase = known == null ? "status " + status.value() : known.getReasonPhrase();
-        String message = status.value() == 404
-                ? "Nothing is served at this URL."
-                : "The request was refused: " + phrase + ".";
+        String message =
+                status.value() == 404 ? "Nothing is served at this URL." : "The request was refused: " + phrase + ".";
         return new ApiError.Detail(message, type(status), null, code(status));
     }
 

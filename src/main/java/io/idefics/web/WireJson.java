@@ -80,8 +80,7 @@ public final class WireJson {
                 throw invalid("The body has more after the JSON object, at " + at(parser.currentLocation()) + ".");
             }
             if (!node.isObject()) {
-                throw invalid("The body must be a JSON object but is "
-                        + JsonField.typeName(node) + ".");
+                throw invalid("The body must be a JSON object but is " + JsonField.typeName(node) + ".");
             }
             return node;
         } catch (StreamConstraintsException e) {

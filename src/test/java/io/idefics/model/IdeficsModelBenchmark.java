@@ -50,8 +50,8 @@ public final class IdeficsModelBenchmark {
         try (CheckpointWeights weights = directory.openWeights();
                 IdeficsModel model = IdeficsModel.load(directory.config(), weights, type, "cpu")) {
             model.warmUp();
-            IdeficsModelBenchmark benchmark = new IdeficsModelBenchmark(
-                    model, Integer.parseInt(arguments[2]), Integer.parseInt(arguments[3]));
+            IdeficsModelBenchmark benchmark =
+                    new IdeficsModelBenchmark(model, Integer.parseInt(arguments[2]), Integer.parseInt(arguments[3]));
             System.out.println(new ObjectMapper().writeValueAsString(benchmark.run()));
         }
     }

@@ -89,10 +89,12 @@ class RequestLogTest {
     @Test
     void apply_anyRequest_putsTheIdInTheContext() {
         AtomicReference<String> seen = new AtomicReference<>();
-        handle("/", (request, answer) -> Mono.deferContextual(context -> {
-            seen.set(context.get(RequestLog.REQUEST_ID));
-            return answer.setComplete();
-        }));
+        handle(
+                "/",
+                (request, answer) -> Mono.deferContextual(context -> {
+                    seen.set(context.get(RequestLog.REQUEST_ID));
+                    return answer.setComplete();
+                }));
 
         assertThat(seen).hasValue("abc");
     }

@@ -36,8 +36,8 @@ class AdmissionFilterTest {
     @Test
     void filter_answered_releasesAfterTheBodyIsWritten() {
         TestPublisher<String> body = TestPublisher.create();
-        ServerResponse response =
-                filtered(request -> ServerResponse.ok().body(body.mono(), String.class)).block(PATIENCE);
+        ServerResponse response = filtered(request -> ServerResponse.ok().body(body.mono(), String.class))
+                .block(PATIENCE);
         assertThat(limiter.available()).isZero();
 
         StepVerifier.create(write(response))
@@ -84,8 +84,7 @@ class AdmissionFilterTest {
 
     @Test
     void filter_cancelledWhileWriting_releasesOnce() {
-        ServerResponse response = filtered(
-                        request -> ServerResponse.ok().body(Mono.never(), String.class))
+        ServerResponse response = filtered(request -> ServerResponse.ok().body(Mono.never(), String.class))
                 .block(PATIENCE);
         StepVerifier.create(write(response)).expectSubscription().thenCancel().verify(PATIENCE);
 
@@ -94,8 +93,8 @@ class AdmissionFilterTest {
 
     @Test
     void filter_bodyFails_releases() {
-        ServerResponse response = filtered(request ->
-                        ServerResponse.ok().body(Mono.error(new IllegalStateException("x")), String.class))
+        ServerResponse response = filtered(
+                        request -> ServerResponse.ok().body(Mono.error(new IllegalStateException("x")), String.class))
                 .block(PATIENCE);
         StepVerifier.create(write(response)).expectErrorMessage("x").verify(PATIENCE);
 
@@ -116,8 +115,8 @@ class AdmissionFilterTest {
 
     @Test
     void filter_response_looksLikeTheOriginal() {
-        ServerResponse response = filtered(request ->
-                        ServerResponse.accepted().header("a", "b").build())
+        ServerResponse response = filtered(
+                        request -> ServerResponse.accepted().header("a", "b").build())
                 .block(PATIENCE);
 
         assertThat(response.statusCode().value()).isEqualTo(202);

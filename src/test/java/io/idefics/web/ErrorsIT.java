@@ -20,10 +20,25 @@ class ErrorsIT extends WebServerTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "/nope", "/nope.html", "/v1", "/v1/embeddings", "/v1/chat/completions/", "//v1/chat/completions",
-                "/V1/models", "/error", "/actuator", "/actuator/env", "/actuator/heapdump", "/actuator/loggers",
-                "/actuator/beans", "/actuator/nope", "/webjars/swagger-ui/nope.js", "/application.yml",
-                "/BOOT-INF/classes/application.yml", "/%2e%2e/%2e%2e/etc/passwd", "/favicon.ico"
+                "/nope",
+                "/nope.html",
+                "/v1",
+                "/v1/embeddings",
+                "/v1/chat/completions/",
+                "//v1/chat/completions",
+                "/V1/models",
+                "/error",
+                "/actuator",
+                "/actuator/env",
+                "/actuator/heapdump",
+                "/actuator/loggers",
+                "/actuator/beans",
+                "/actuator/nope",
+                "/webjars/swagger-ui/nope.js",
+                "/application.yml",
+                "/BOOT-INF/classes/application.yml",
+                "/%2e%2e/%2e%2e/etc/passwd",
+                "/favicon.ico"
             })
     void get_unknownUrl_isNotFoundInTheErrorObject(String path) {
         var result = client.get()
@@ -72,8 +87,13 @@ class ErrorsIT extends WebServerTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml",
-                "application/json; charset=utf-16", "*/*", "application/*"
+                "text/plain",
+                "application/x-www-form-urlencoded",
+                "multipart/form-data; boundary=x",
+                "application/xml",
+                "application/json; charset=utf-16",
+                "*/*",
+                "application/*"
             })
     void post_otherContentType_isUnsupported(String type) {
         byte[] body = client.post()
@@ -132,8 +152,7 @@ class ErrorsIT extends WebServerTest {
         "'POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}', 400,"
                 + " invalid_request"
     })
-    void anyMethod_malformedHttp_isRefusedInTheErrorObject(String request, int status, String code)
-            throws IOException {
+    void anyMethod_malformedHttp_isRefusedInTheErrorObject(String request, int status, String code) throws IOException {
         assertBareError(raw(request), status, code);
     }
 

@@ -45,8 +45,12 @@ class KeepAliveTest {
 
     @Test
     void fill_busyStream_sendsNoFiller() {
-        StepVerifier.withVirtualTime(() ->
-                        keepAlive().fill(Flux.interval(Duration.ofSeconds(14)).map(Object.class::cast).take(5), "."))
+        StepVerifier.withVirtualTime(() -> keepAlive()
+                        .fill(
+                                Flux.interval(Duration.ofSeconds(14))
+                                        .map(Object.class::cast)
+                                        .take(5),
+                                "."))
                 .expectSubscription()
                 .thenAwait(Duration.ofSeconds(70))
                 .expectNext(0L, 1L, 2L, 3L, 4L)

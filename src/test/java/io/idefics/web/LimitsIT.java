@@ -66,7 +66,8 @@ class LimitsIT extends WebServerTest {
     void post_chunkedBodyBeyondTheLimit_isRefusedWhileItComes() throws IOException {
         String chunk = "8000\r\n" + " ".repeat(0x8000) + "\r\n";
 
-        assertThat(statusOf("Transfer-Encoding: chunked\r\n\r\n" + chunk.repeat(3))).isEqualTo("HTTP/1.1 413 ");
+        assertThat(statusOf("Transfer-Encoding: chunked\r\n\r\n" + chunk.repeat(3)))
+                .isEqualTo("HTTP/1.1 413 ");
     }
 
     @Test
@@ -76,7 +77,9 @@ class LimitsIT extends WebServerTest {
 
             assertThat(response).startsWith("HTTP/1.1 408 ");
             String body = response.substring(response.indexOf("\r\n\r\n") + 4);
-            assertThat(error(body.getBytes(StandardCharsets.UTF_8)).get("message").asText())
+            assertThat(error(body.getBytes(StandardCharsets.UTF_8))
+                            .get("message")
+                            .asText())
                     .isEqualTo("The body did not arrive within 300 ms.");
         }
     }

@@ -56,8 +56,7 @@ class OpenApiIT extends WebServerTest {
 
         assertThat(examples.size()).isEqualTo(5);
         examples.properties()
-                .forEach(example -> post(
-                                example.getValue().get("value").toString())
+                .forEach(example -> post(example.getValue().get("value").toString())
                         .expectStatus()
                         .isOk());
     }

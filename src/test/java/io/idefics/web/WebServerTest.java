@@ -63,9 +63,7 @@ public abstract class WebServerTest {
     protected static JsonNode error(byte[] body) {
         JsonNode envelope = json(new String(body, StandardCharsets.UTF_8));
         assertThat(envelope.fieldNames()).toIterable().containsExactly("error");
-        assertThat(envelope.get("error").fieldNames())
-                .toIterable()
-                .containsExactly("message", "type", "param", "code");
+        assertThat(envelope.get("error").fieldNames()).toIterable().containsExactly("message", "type", "param", "code");
         return envelope.get("error");
     }
 

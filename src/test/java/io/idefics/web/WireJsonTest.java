@@ -23,8 +23,7 @@ class WireJsonTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {"ff", "c0af", "e282", "edafbdedbc80", "f4908080", "f8888080", "80", "c3"})
+    @ValueSource(strings = {"ff", "c0af", "e282", "edafbdedbc80", "f4908080", "f8888080", "80", "c3"})
     void readObject_malformedUtf8_isRefused(String hex) {
         byte[] middle = HexFormat.of().parseHex(hex);
         byte[] body = new byte[middle.length + 8];
@@ -74,7 +73,8 @@ class WireJsonTest {
 
     @Test
     void write_textBeyondTheFirstPlane_isNotEscaped() {
-        assertThat(new String(json.write(Map.of("a", "🟥")), StandardCharsets.UTF_8)).isEqualTo("{\"a\":\"🟥\"}");
+        assertThat(new String(json.write(Map.of("a", "🟥")), StandardCharsets.UTF_8))
+                .isEqualTo("{\"a\":\"🟥\"}");
     }
 
     private com.fasterxml.jackson.databind.JsonNode read(String text) {

@@ -81,8 +81,8 @@ public final class ChatCompletionHandler {
         return Mono.defer(() -> {
             Sinks.Empty<Void> written = Sinks.empty();
             Flux<byte[]> watched = frames.takeUntilOther(written.asMono());
-            return output.writeAndFlushWith(watched.map(
-                            frame -> Mono.fromSupplier(() -> output.bufferFactory().wrap(frame))))
+            return output.writeAndFlushWith(watched.map(frame ->
+                            Mono.fromSupplier(() -> output.bufferFactory().wrap(frame))))
                     .doFinally(signal -> written.tryEmitEmpty());
         });
     }

@@ -41,8 +41,7 @@ record Completion(String id, long created, String model) {
     Flux<Object> chunks(Flux<GenerationEvent> events, boolean includeUsage) {
         return requireEnd(events).switchOnFirst((first, all) -> {
             // A failure must not overtake the text before it.
-            Flux<Object> chunks =
-                    all.concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, includeUsage)));
+            Flux<Object> chunks = all.concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, includeUsage)));
             return first.hasValue() ? chunks.startWith(role(includeUsage)) : chunks;
         });
     }
@@ -72,10 +71,7 @@ record Completion(String id, long created, String model) {
         return step(new ChatCompletionChunk.Delta("assistant", ""), null, includeUsage);
     }
 
-    private Object step(
-            ChatCompletionChunk.Delta delta,
-            @Nullable String finishReason,
-            boolean includeUsage) {
+    private Object step(ChatCompletionChunk.Delta delta, @Nullable String finishReason, boolean includeUsage) {
         ChatCompletionChunk chunk = chunk(List.of(new ChatCompletionChunk.Choice(0, delta, null, finishReason)));
         return includeUsage ? new ChatCompletionChunk.WithUsage(chunk, null) : chunk;
     }

@@ -35,7 +35,8 @@ final class EventStream {
     Flux<byte[]> frames(Flux<Object> chunks) {
         return Flux.defer(() -> {
             AtomicBoolean sent = new AtomicBoolean();
-            Flux<String> events = chunks.map(chunk -> "data: " + text(chunk) + "\n\n").concatWithValues(DONE);
+            Flux<String> events =
+                    chunks.map(chunk -> "data: " + text(chunk) + "\n\n").concatWithValues(DONE);
             return keepAlive
                     .fill(events, COMMENT)
                     .doOnNext(frame -> sent.set(true))

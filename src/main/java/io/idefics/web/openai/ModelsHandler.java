@@ -26,16 +26,16 @@ public final class ModelsHandler {
     }
 
     public Mono<ServerResponse> list(ServerRequest request) {
-        List<ModelObject> models = service.models().stream().map(ModelObject::of).toList();
+        List<ModelObject> models =
+                service.models().stream().map(ModelObject::of).toList();
         return ok(new ModelList("list", models));
     }
 
     /** Handles a request for one model, whose id may hold slashes, percent-encoded or not. */
     public Mono<ServerResponse> get(ServerRequest request) {
         String id = request.pathVariable("id").substring(1);
-        return Mono.defer(() -> service.model(id)
-                .map(model -> ok(ModelObject.of(model)))
-                .orElseGet(() -> Mono.error(notFound(id))));
+        return Mono.defer(() ->
+                service.model(id).map(model -> ok(ModelObject.of(model))).orElseGet(() -> Mono.error(notFound(id))));
     }
 
     private Mono<ServerResponse> ok(Object body) {
@@ -54,11 +54,7 @@ public final class ModelsHandler {
     private record ModelList(String object, List<ModelObject> data) {}
 
     /** OpenAI's {@code Model}. */
-    private record ModelObject(
-            String id,
-            String object,
-            long created,
-            @JsonProperty("owned_by") String ownedBy) {
+    private record ModelObject(String id, String object, long created, @JsonProperty("owned_by") String ownedBy) {
 
         static ModelObject of(ModelDescription model) {
             return new ModelObject(model.id(), "model", model.created(), "idefics");

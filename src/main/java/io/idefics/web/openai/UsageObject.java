@@ -11,8 +11,7 @@ record UsageObject(
         @JsonProperty("prompt_tokens_details") PromptDetails promptTokensDetails) {
 
     record PromptDetails(
-            @JsonProperty("cached_tokens") int cachedTokens,
-            @JsonProperty("image_tokens") int imageTokens) {}
+            @JsonProperty("cached_tokens") int cachedTokens, @JsonProperty("image_tokens") int imageTokens) {}
 
     static UsageObject of(Usage usage) {
         return new UsageObject(

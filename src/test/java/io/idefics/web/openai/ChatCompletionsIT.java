@@ -102,7 +102,12 @@ class ChatCompletionsIT extends WebServerTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"application/json; charset=utf-8", "application/json;charset=\"UTF-8\"", "application/vnd.api+json"})
+    @ValueSource(
+            strings = {
+                "application/json; charset=utf-8",
+                "application/json;charset=\"UTF-8\"",
+                "application/vnd.api+json"
+            })
     void complete_jsonContentType_accepted(String type) {
         client.post()
                 .uri(CHAT)
@@ -115,8 +120,7 @@ class ChatCompletionsIT extends WebServerTest {
 
     @Test
     void complete_lengthReached_finishesWithLength() {
-        service.script(request ->
-                ScriptedCompletionService.answer(new Usage(1, 0, 1), FinishReason.LENGTH, "cut"));
+        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 1), FinishReason.LENGTH, "cut"));
 
         post(HELLO).expectBody().jsonPath("$.choices[0].finish_reason").isEqualTo("length");
     }
@@ -143,13 +147,15 @@ class ChatCompletionsIT extends WebServerTest {
             switch (type) {
                 case INTERNAL -> {
                     assertThat(result.getStatus().value()).isEqualTo(500);
-                    assertThat(result.getResponseHeaders().getFirst("x-should-retry")).isEqualTo("false");
+                    assertThat(result.getResponseHeaders().getFirst("x-should-retry"))
+                            .isEqualTo("false");
                     assertThat(error.get("message").asText()).doesNotContain("why");
                     assertThat(error.get("type").asText()).isEqualTo("server_error");
                 }
                 case OVERLOADED, MODEL_NOT_READY -> {
                     assertThat(result.getStatus().value()).isEqualTo(503);
-                    assertThat(result.getResponseHeaders().getFirst("retry-after")).isEqualTo("1");
+                    assertThat(result.getResponseHeaders().getFirst("retry-after"))
+                            .isEqualTo("1");
                     assertThat(error.get("type").asText()).isEqualTo("server_error");
                 }
                 default -> {
@@ -223,9 +229,9 @@ class ChatCompletionsIT extends WebServerTest {
 
         String text = post(HELLO_STREAM).expectBody(String.class).returnResult().getResponseBody();
 
-        assertThat(text.split("\n\n")).hasSize(4).allSatisfy(event -> assertThat(event)
-                .startsWith("data: ")
-                .doesNotContain("\n", "\r"));
+        assertThat(text.split("\n\n"))
+                .hasSize(4)
+                .allSatisfy(event -> assertThat(event).startsWith("data: ").doesNotContain("\n", "\r"));
         String data = text.split("\n\n")[1].substring(6);
         assertThat(json(data).at("/choices/0/delta/content").asText()).isEqualTo("a\nb\r\nc\u2028d\u0085e");
     }

@@ -50,8 +50,9 @@ class ChatRequestReaderTest {
 
     @Test
     void read_everything_carriesEachValue() {
-        ChatCompletionRequest request = reader.read(body(
-                """
+        ChatCompletionRequest request = reader.read(
+                body(
+                        """
                 ,"model":"other","max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,"repetition_penalty":1.5,
                 "presence_penalty":-2,"frequency_penalty":2,"logit_bias":{"0":-100,"31999":100},"seed":-5,
                 "stop":["a","b"],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}"""));
@@ -68,7 +69,8 @@ class ChatRequestReaderTest {
 
     @Test
     void read_configuredTemperature_holdsOnlyWhereNoneIsGiven() {
-        assertThat(reader(0.7).read(body("")).generation().sampling().temperature()).isEqualTo(0.7);
+        assertThat(reader(0.7).read(body("")).generation().sampling().temperature())
+                .isEqualTo(0.7);
         assertThat(reader(0.7)
                         .read(body(",\"temperature\":0"))
                         .generation()
@@ -88,18 +90,47 @@ class ChatRequestReaderTest {
 
     @Test
     void read_stopString_isAListOfOne() {
-        assertThat(reader.read(body(",\"stop\":\"END\"")).generation().stopping().stop())
+        assertThat(reader.read(body(",\"stop\":\"END\""))
+                        .generation()
+                        .stopping()
+                        .stop())
                 .containsExactly("END");
     }
 
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "model", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "repetition_penalty",
-                "presence_penalty", "frequency_penalty", "logit_bias", "seed", "stop", "stream", "stream_options", "n",
-                "logprobs", "top_logprobs", "response_format", "tools", "tool_choice", "function_call", "modalities",
-                "user", "metadata", "store", "service_tier", "parallel_tool_calls", "prediction", "reasoning_effort",
-                "audio", "functions"
+                "model",
+                "max_tokens",
+                "max_completion_tokens",
+                "temperature",
+                "top_p",
+                "top_k",
+                "repetition_penalty",
+                "presence_penalty",
+                "frequency_penalty",
+                "logit_bias",
+                "seed",
+                "stop",
+                "stream",
+                "stream_options",
+                "n",
+                "logprobs",
+                "top_logprobs",
+                "response_format",
+                "tools",
+                "tool_choice",
+                "function_call",
+                "modalities",
+                "user",
+                "metadata",
+                "store",
+                "service_tier",
+                "parallel_tool_calls",
+                "prediction",
+                "reasoning_effort",
+                "audio",
+                "functions"
             })
     void read_explicitNull_isAsAbsent(String field) {
         assertThat(reader.read(body(",\"" + field + "\":null"))).isEqualTo(reader.read(body("")));
@@ -108,14 +139,34 @@ class ChatRequestReaderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "\"user\":\"u\"", "\"user\":5", "\"metadata\":{\"a\":\"b\"}", "\"store\":true", "\"service_tier\":\"flex\"",
-                "\"parallel_tool_calls\":false", "\"modalities\":[\"text\"]", "\"prediction\":{\"type\":\"content\"}",
-                "\"reasoning_effort\":\"low\"", "\"verbosity\":\"low\"", "\"safety_identifier\":\"x\"",
-                "\"prompt_cache_key\":\"x\"", "\"web_search_options\":{}", "\"n\":1", "\"logprobs\":false",
-                "\"top_logprobs\":0", "\"response_format\":{\"type\":\"text\"}", "\"tools\":[{\"type\":\"function\"}]",
-                "\"tools\":[],\"tool_choice\":\"auto\"", "\"tool_choice\":\"none\"", "\"function_call\":\"auto\"",
-                "\"stop\":[]", "\"logit_bias\":{}", "\"stream_options\":{}", "\"stream_options\":{\"include_usage\":null}",
-                "\"@class\":\"java.lang.Runtime\"", "\"unknown\":{\"deep\":[1]}", "\"temperature\":-0.0"
+                "\"user\":\"u\"",
+                "\"user\":5",
+                "\"metadata\":{\"a\":\"b\"}",
+                "\"store\":true",
+                "\"service_tier\":\"flex\"",
+                "\"parallel_tool_calls\":false",
+                "\"modalities\":[\"text\"]",
+                "\"prediction\":{\"type\":\"content\"}",
+                "\"reasoning_effort\":\"low\"",
+                "\"verbosity\":\"low\"",
+                "\"safety_identifier\":\"x\"",
+                "\"prompt_cache_key\":\"x\"",
+                "\"web_search_options\":{}",
+                "\"n\":1",
+                "\"logprobs\":false",
+                "\"top_logprobs\":0",
+                "\"response_format\":{\"type\":\"text\"}",
+                "\"tools\":[{\"type\":\"function\"}]",
+                "\"tools\":[],\"tool_choice\":\"auto\"",
+                "\"tool_choice\":\"none\"",
+                "\"function_call\":\"auto\"",
+                "\"stop\":[]",
+                "\"logit_bias\":{}",
+                "\"stream_options\":{}",
+                "\"stream_options\":{\"include_usage\":null}",
+                "\"@class\":\"java.lang.Runtime\"",
+                "\"unknown\":{\"deep\":[1]}",
+                "\"temperature\":-0.0"
             })
     void read_fieldThatChangesNothing_isIgnored(String field) {
         ChatCompletionRequest request = reader.read(body("," + field));
@@ -151,8 +202,7 @@ class ChatRequestReaderTest {
 
         assertThat(reader.read(body).generation().messages().get(1).content())
                 .containsExactly(
-                        new ContentPart.ImageRef(
-                                "https://example.com/a.png", "messages[1].content[0].image_url.url"),
+                        new ContentPart.ImageRef("https://example.com/a.png", "messages[1].content[0].image_url.url"),
                         new ContentPart.Text("and"),
                         new ContentPart.ImageRef("data:image/png;base64,AA==", "messages[1].content[2].image_url"));
     }

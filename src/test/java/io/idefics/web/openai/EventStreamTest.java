@@ -32,12 +32,15 @@ class EventStreamTest {
 
     @Test
     void frames_failureBeforeAnything_staysAFailure() {
-        StepVerifier.withVirtualTime(() -> frames(failure())).expectErrorMessage("why").verify(PATIENCE);
+        StepVerifier.withVirtualTime(() -> frames(failure()))
+                .expectErrorMessage("why")
+                .verify(PATIENCE);
     }
 
     @Test
     void frames_failureAfterAComment_becomesAnEvent() {
-        StepVerifier.withVirtualTime(() -> frames(Mono.delay(Duration.ofSeconds(20)).thenMany(failure())))
+        StepVerifier.withVirtualTime(
+                        () -> frames(Mono.delay(Duration.ofSeconds(20)).thenMany(failure())))
                 .expectSubscription()
                 .thenAwait(Duration.ofSeconds(20))
                 .expectNext(": keep-alive\n\n")

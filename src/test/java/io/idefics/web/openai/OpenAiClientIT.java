@@ -113,15 +113,16 @@ class OpenAiClientIT extends WebServerTest {
                     assertThat(e.param()).hasValue("temperature");
                     assertThat(e.code()).hasValue("invalid_value");
                 });
-        assertThatThrownBy(() -> openai.chat()
-                        .completions()
-                        .create(hello().model("nope").build()))
+        assertThatThrownBy(() ->
+                        openai.chat().completions().create(hello().model("nope").build()))
                 .isInstanceOf(NotFoundException.class);
     }
 
     @Test
     void models_listAndRetrieve_giveTheModels() {
-        assertThat(openai.models().list().data()).extracting(model -> model.id()).containsExactly("org/mini-model", "other");
+        assertThat(openai.models().list().data())
+                .extracting(model -> model.id())
+                .containsExactly("org/mini-model", "other");
         assertThat(openai.models().retrieve("org/mini-model").created()).isEqualTo(1_700_000_000L);
     }
 
