@@ -49,6 +49,7 @@ public final class AdmissionFilter implements HandlerFilterFunction<ServerRespon
 
         @Override
         @Deprecated
+        @SuppressWarnings("removal")
         public int rawStatusCode() {
             return response.statusCode().value();
         }

@@ -86,7 +86,7 @@ public final class BodyReader {
         try {
             MediaType type = MediaType.parseMediaType(contentType);
             boolean json = type.isCompatibleWith(MediaType.APPLICATION_JSON)
-                    || type.getType().equals("application") && "json".equals(type.getSubtypeSuffix());
+                    || (type.getType().equals("application") && "json".equals(type.getSubtypeSuffix()));
             String charset = type.getParameter("charset");
             return json && type.isConcrete() && (charset == null || isUtf8(charset));
         } catch (InvalidMediaTypeException e) {

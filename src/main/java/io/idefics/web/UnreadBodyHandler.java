@@ -1,6 +1,7 @@
 package io.idefics.web;
 
 import io.netty.channel.ChannelDuplexHandler;
+import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http.HttpRequest;
@@ -41,7 +42,8 @@ final class UnreadBodyHandler extends ChannelDuplexHandler {
     @Override
     public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) throws Exception {
         if (message instanceof LastHttpContent && !complete && closing == null) {
-            closing = context.executor().schedule(() -> context.close(), patience.toMillis(), TimeUnit.MILLISECONDS);
+            closing =
+                    context.executor().schedule(() -> close(context), patience.toMillis(), TimeUnit.MILLISECONDS);
         }
         super.write(context, message, promise);
     }
@@ -50,6 +52,10 @@ final class UnreadBodyHandler extends ChannelDuplexHandler {
     public void channelInactive(ChannelHandlerContext context) throws Exception {
         relax();
         super.channelInactive(context);
+    }
+
+    private static void close(ChannelHandlerContext context) {
+        ChannelFuture unused = context.close();
     }
 
     private void relax() {

@@ -15,6 +15,8 @@ final class MessageReader {
     static final int MAX_MESSAGES = 1_024;
     static final int MAX_PARTS = 256;
 
+    private static final String PART_TYPES = "'text' or 'image_url'";
+
     private final int maxImages;
 
     MessageReader(int maxImages) {
@@ -68,23 +70,21 @@ final class MessageReader {
 
     private static ContentPart part(JsonField part, Role role) {
         JsonField type = part.get("type");
-        String name = type.string();
-        switch (name) {
-            case "text":
-                return new ContentPart.Text(part.get("text").string());
-            case "image_url":
-                return image(part.get("image_url"));
-            case "refusal":
-                if (role == Role.ASSISTANT) {
-                    return new ContentPart.Text(part.get("refusal").string());
-                }
-                break;
-            case "input_audio", "audio_url", "video_url", "file":
+        return switch (type.string()) {
+            case "text" -> new ContentPart.Text(part.get("text").string());
+            case "image_url" -> image(part.get("image_url"));
+            case "refusal" -> refusal(part, role);
+            case "input_audio", "audio_url", "video_url", "file" ->
                 throw type.unsupported("only text and pictures are supported.");
-            default:
-                break;
+            default -> throw type.invalidValue(PART_TYPES);
+        };
+    }
+
+    private static ContentPart refusal(JsonField part, Role role) {
+        if (role != Role.ASSISTANT) {
+            throw part.get("type").invalidValue(PART_TYPES);
         }
-        throw type.invalidValue("'text' or 'image_url'");
+        return new ContentPart.Text(part.get("refusal").string());
     }
 
     /** OpenAI wraps the URL in an object; a bare string is common too. */
