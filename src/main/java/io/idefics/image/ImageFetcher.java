@@ -187,7 +187,7 @@ public final class ImageFetcher {
                                 ? invalid("the address of the image URL is not allowed", ref)
                                 : new GenerationException(
                                         ErrorType.INVALID_IMAGE_URL,
-                                        "the image could not be fetched",
+                                        "the image could not be fetched: its host is unknown, does not answer or broke off",
                                         ref.param(),
                                         error));
     }

@@ -42,8 +42,7 @@ final class UnreadBodyHandler extends ChannelDuplexHandler {
     @Override
     public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) throws Exception {
         if (message instanceof LastHttpContent && !complete && closing == null) {
-            closing =
-                    context.executor().schedule(() -> close(context), patience.toMillis(), TimeUnit.MILLISECONDS);
+            closing = context.executor().schedule(() -> close(context), patience.toMillis(), TimeUnit.MILLISECONDS);
         }
         super.write(context, message, promise);
     }

@@ -49,6 +49,9 @@ import reactor.test.StepVerifier;
  */
 class ImageFetcherTest {
 
+    private static final String UNREACHABLE =
+            "the image could not be fetched: its host is unknown, does not answer or broke off";
+
     private static final String PUBLIC = "127.0.0.9";
     private static final String PARAM = "messages[0].content[1].image_url.url";
     private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -319,8 +322,7 @@ class ImageFetcherTest {
     @Test
     void fetch_unknownName_tellsNothingMore() {
         StepVerifier.create(fetcher().fetch(ref("http://unknown.test:" + server.port() + "/ok")))
-                .expectErrorSatisfies(
-                        error -> assertError(error, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched"))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, UNREACHABLE))
                 .verify(PATIENCE);
     }
 
@@ -333,8 +335,7 @@ class ImageFetcherTest {
         ImageFetcher fetcher = fetcher("allowed-ports", String.valueOf(closedPort));
 
         StepVerifier.create(fetcher.fetch(ref("http://" + PUBLIC + ":" + closedPort + "/ok")))
-                .expectErrorSatisfies(
-                        error -> assertError(error, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched"))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, UNREACHABLE))
                 .verify(PATIENCE);
     }
 
@@ -357,8 +358,7 @@ class ImageFetcherTest {
             ImageFetcher fetcher = fetcher("allowed-ports", String.valueOf(broken.port()));
 
             StepVerifier.create(fetcher.fetch(ref("http://" + PUBLIC + ":" + broken.port() + "/")))
-                    .expectErrorSatisfies(
-                            error -> assertError(error, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched"))
+                    .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, UNREACHABLE))
                     .verify(PATIENCE);
         } finally {
             broken.disposeNow();
