@@ -167,6 +167,7 @@ class IdeficsAttention:
 
   # mask (B, 1, T, S), true where a token may attend; None is plain causal attention
   def forward(self: __torch__.idefics.modeling.IdeficsAttention, x: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor], cache: __torch__.idefics.modeling.KeyValueCache) -> Tensor:
+    x = self.q_proj.rounded(x)
     q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (B, H, T, D)
     k = __torch__.idefics.nn.split_heads(self.k_proj.forward(x), self.heads)  # (B, H, T, D)
     v = __torch__.idefics.nn.split_heads(self.v_proj.forward(x), self.heads)  # (B, H, T, D)

@@ -43,15 +43,19 @@ class Linear:
       self.bias = weights.matrix(prefix + ".bias")
     return None
 
+  # x as this matrix takes it; where several matrices take the same x, it is rounded once for all
+  def rounded(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
+    return x.to(self.weight.dtype)
+
   def forward(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
-    return torch.linear(x.to(self.weight.dtype), self.weight, self.bias)
+    return torch.linear(self.rounded(x), self.weight, self.bias)
 
   # Without rounding the input: the part that rounding takes off goes through the matrix as well.
   def precise(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
-    rounded = x.to(self.weight.dtype)
+    rounded = self.rounded(x)
     y = torch.linear(rounded, self.weight, self.bias).to(6)
     if self.weight.dtype != 6:
-      y = y + torch.linear((x - rounded.to(6)).to(self.weight.dtype), self.weight)
+      y = y + torch.linear(self.rounded(x - rounded.to(6)), self.weight)
     return y
 
 
@@ -95,8 +99,9 @@ class IdeficsMLP:
     return None
 
   def forward(self: __torch__.idefics.nn.IdeficsMLP, x: Tensor) -> Tensor:
+    x = self.gate_proj.rounded(x)
     gate = torch.silu(self.gate_proj.forward(x).to(6))
-    return self.down_proj.forward(gate * self.up_proj.forward(x))
+    return self.down_proj.forward(gate.mul_(self.up_proj.forward(x)))
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -33,6 +33,7 @@ class IdeficsPerceiverAttention:
   def forward(self: __torch__.idefics.perceiver.IdeficsPerceiverAttention, context: Tensor, latents: Tensor) -> Tensor:
     latents = self.latents_layer_norm.forward(latents)  # (I, L, E)
     source = torch.cat([self.context_layer_norm.forward(context), latents], 1)  # (I, P + L, E)
+    source = self.k_proj.rounded(source)
     q = __torch__.idefics.nn.split_heads(self.q_proj.forward(latents), self.heads)  # (I, H, L, D)
     k = __torch__.idefics.nn.split_heads(self.k_proj.forward(source), self.heads)  # (I, H, P + L, D)
     v = __torch__.idefics.nn.split_heads(self.v_proj.forward(source), self.heads)  # (I, H, P + L, D)

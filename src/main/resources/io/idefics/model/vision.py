@@ -40,10 +40,11 @@ class IdeficsVisionAttention:
     return None
 
   def forward(self: __torch__.idefics.vision.IdeficsVisionAttention, x: Tensor) -> Tensor:
+    x = self.q_proj.rounded(x)
     q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (I, H, P, D)
     k = __torch__.idefics.nn.split_heads(self.k_proj.forward(x), self.heads)  # (I, H, P, D)
     v = __torch__.idefics.nn.split_heads(self.v_proj.forward(x), self.heads)  # (I, H, P, D)
-    y = torch.scaled_dot_product_attention(q.to(6), k.to(6), v.to(6))  # (I, H, P, D)
+    y = torch.scaled_dot_product_attention(q, k, v)  # (I, H, P, D)
     return self.out_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (I, P, E)
 
 
@@ -58,7 +59,7 @@ class IdeficsVisionMLP:
     return None
 
   def forward(self: __torch__.idefics.vision.IdeficsVisionMLP, x: Tensor) -> Tensor:
-    y = self.fc1.forward(x).to(6)
+    y = self.fc1.forward(x)
     if self.hidden_act == "gelu":
       y = torch.gelu(y)
     elif self.hidden_act == "quick_gelu":
