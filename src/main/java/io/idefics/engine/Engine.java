@@ -13,6 +13,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Flux;
@@ -39,6 +40,8 @@ public final class Engine implements AutoCloseable {
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
     private final Thread thread;
     private volatile boolean closed;
+    private volatile boolean ended;
+    private volatile @Nullable Throwable failure;
 
     /**
      * Starts the thread, which loads the model first.
@@ -55,14 +58,19 @@ public final class Engine implements AutoCloseable {
         this.thread.start();
     }
 
-    /** Completes when the model is loaded; fails with the reason when it cannot be, or when the engine has died. */
+    /** Completes when the model is loaded; fails with the reason when it cannot be. */
     public CompletableFuture<Void> ready() {
         return ready.copy();
     }
 
+    /** Why the model could not be loaded, or the engine has died since; null unless one of them happened. */
+    public @Nullable Throwable failure() {
+        return failure;
+    }
+
     /** Whether the engine thread lives and the model is loaded. */
     public boolean isAlive() {
-        return thread.isAlive() && ready.isDone() && !ready.isCompletedExceptionally();
+        return !ended && ready.isDone() && !ready.isCompletedExceptionally();
     }
 
     /** The number of sequences that wait for their turn. */
@@ -78,7 +86,13 @@ public final class Engine implements AutoCloseable {
      *     {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL} when a step fails
      */
     public Flux<Integer> generate(SequenceRequest request) {
-        return Flux.create(sink -> enqueue(new Sequence(request, sink)), FluxSink.OverflowStrategy.BUFFER);
+        return Flux.create(
+                sink -> {
+                    Sequence sequence = new Sequence(request, sink);
+                    sink.onCancel(() -> waiting.remove(sequence)); // its place is free for others at once
+                    enqueue(sequence);
+                },
+                FluxSink.OverflowStrategy.BUFFER);
     }
 
     /** Lets the running step end, fails everything that waits and frees the model. */
@@ -102,7 +116,7 @@ public final class Engine implements AutoCloseable {
                     "The model '" + name + "' is busy: " + properties.maxWaitingSequences()
                             + " requests wait already, which is the limit. Try again later.",
                     null));
-        } else if (!thread.isAlive()) {
+        } else if (ended) {
             failWaiting(notReady()); // the thread ended between the check and the offer
         }
     }
@@ -119,11 +133,12 @@ public final class Engine implements AutoCloseable {
         } catch (InterruptedException e) {
             log.debug("The engine of {} ends", name);
         } catch (Throwable e) {
+            failure = e;
             if (!ready.completeExceptionally(e)) {
                 log.error("The engine of {} died", name, e);
-                ready.obtrudeException(e);
             }
         } finally {
+            ended = true;
             failWaiting(notReady());
         }
     }

@@ -44,6 +44,8 @@ final class Sequence {
 
     void fail(Throwable error) {
         finished = true;
-        tokens.error(error);
+        if (!tokens.isCancelled()) {
+            tokens.error(error);
+        }
     }
 }

@@ -57,7 +57,6 @@ public final class ModelHost implements AutoCloseable {
     private final Clock clock;
     private final Engine engine;
     private volatile @Nullable Parts parts;
-    private volatile @Nullable Throwable failure;
 
     /** Begins to load the model; {@link #state()} tells how far it is. */
     public ModelHost(ModelProperties properties, EngineProperties engineProperties, Clock clock) {
@@ -65,9 +64,9 @@ public final class ModelHost implements AutoCloseable {
         this.clock = clock;
         this.engine = new Engine(properties.modelId(), engineProperties, this::load);
         engine.ready().whenComplete((ready, error) -> {
-            failure = error;
-            if (error != null) {
-                log.error("The model {} cannot be served: {}", id(), reason(error), cause(error));
+            Throwable failure = engine.failure();
+            if (failure != null) {
+                log.error("The model {} cannot be served: {}", id(), reason(failure), cause(failure));
             }
         });
     }
@@ -77,7 +76,7 @@ public final class ModelHost implements AutoCloseable {
     }
 
     public State state() {
-        if (failure != null) {
+        if (engine.failure() != null) {
             return State.FAILED;
         }
         return parts != null && engine.isAlive() ? State.READY : State.LOADING;
@@ -85,13 +84,13 @@ public final class ModelHost implements AutoCloseable {
 
     /** Why the model cannot be served; null unless it {@linkplain State#FAILED failed}. */
     public @Nullable String failure() {
-        Throwable error = failure;
+        Throwable error = engine.failure();
         return error == null ? null : reason(error);
     }
 
     /** Whether the engine ran and has died since, which only a restart cures. */
     public boolean hasDied() {
-        return parts != null && failure != null;
+        return parts != null && engine.failure() != null;
     }
 
     Engine engine() {
