@@ -252,11 +252,6 @@ class EngineTest {
                     await(die);
                     throw fatal;
                 }
-
-                @Override
-                protected void hookOnError(Throwable error) {
-                    assertType(error, ErrorType.INTERNAL);
-                }
             });
             assertThat(started.await(20, TimeUnit.SECONDS)).isTrue();
             CompletableFuture<List<Integer>> waiting =

@@ -1,0 +1,278 @@
+package io.idefics.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.idefics.generation.SamplingParams;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SamplerTest {
+
+    private static final int[] NONE = {};
+
+    /** Logits whose softmax is 0.5, 0.3, 0.15, 0.05. */
+    private static final double[] SHARES = {0.5, 0.3, 0.15, 0.05};
+
+    private final Params params = new Params();
+
+    @Test
+    void next_greedy_isTheLargestLogit() {
+        assertThat(params.temperature(0).sampler().next(new float[] {1, 3, 2, 3})).isEqualTo(1);
+    }
+
+    @Test
+    void next_sameSeed_drawsTheSame() {
+        List<Integer> first = draws(params.seed(42).sampler(), 200);
+
+        assertThat(draws(params.seed(42).sampler(), 200)).isEqualTo(first);
+        assertThat(draws(params.seed(43).sampler(), 200)).isNotEqualTo(first);
+    }
+
+    @Test
+    void next_noSeed_drawsDifferently() {
+        assertThat(draws(params.noSeed().sampler(), 200))
+                .isNotEqualTo(draws(params.noSeed().sampler(), 200));
+    }
+
+    @Test
+    void next_manyDraws_followTheProbabilities() {
+        assertThat(frequencies(params.sampler())).containsExactly(SHARES, within(0.01));
+    }
+
+    @Test
+    void next_lowTemperature_sharpensTheProbabilities() {
+        double sum = 0.25 + 0.09 + 0.0225 + 0.0025;
+
+        assertThat(frequencies(params.temperature(0.5).sampler()))
+                .containsExactly(new double[] {0.25 / sum, 0.09 / sum, 0.0225 / sum, 0.0025 / sum}, within(0.01));
+    }
+
+    @Test
+    void next_topK_drawsOnlyThose() {
+        assertThat(frequencies(params.topK(2).sampler()))
+                .containsExactly(new double[] {0.625, 0.375, 0, 0}, within(0.01));
+    }
+
+    @Test
+    void next_topKAboveVocabulary_keepsAll() {
+        assertThat(frequencies(params.topK(1_000_000).sampler())).containsExactly(SHARES, within(0.01));
+    }
+
+    @Test
+    void next_topP_drawsTheNucleus() {
+        assertThat(frequencies(params.topP(0.7).sampler()))
+                .containsExactly(new double[] {0.625, 0.375, 0, 0}, within(0.01));
+    }
+
+    @Test
+    void next_tiniestTopP_keepsTheLikeliest() {
+        assertThat(draws(params.topP(Double.MIN_VALUE).sampler(), 50)).containsOnly(0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {1e-320, Double.MIN_VALUE, 1e-10, 1e-4})
+    void next_tinyTemperature_isGreedy(double temperature) {
+        assertThat(draws(params.temperature(temperature).sampler(), 50)).containsOnly(0);
+    }
+
+    @Test
+    void next_tinyTemperatureAndEqualLogits_drawsAmongThem() {
+        Sampler sampler = params.temperature(1e-320).sampler();
+
+        assertThat(IntStream.range(0, 100).map(i -> sampler.next(new float[] {5, -5, 5})))
+                .containsOnly(0, 2)
+                .contains(0, 2);
+    }
+
+    @Test
+    void next_banned_isNeverDrawn() {
+        Sampler sampler = new Sampler(params.build(), NONE, new int[] {0, 2});
+
+        assertThat(draws(sampler, 500)).containsOnly(1, 3);
+    }
+
+    @Test
+    void next_bannedWithBias_isNeverDrawn() {
+        Sampler sampler = new Sampler(params.bias(Map.of(0, 100.0)).build(), NONE, new int[] {0});
+
+        assertThat(draws(sampler, 100)).doesNotContain(0);
+    }
+
+    @Test
+    void next_bias_changesTheChoice() {
+        assertThat(draws(params.bias(Map.of(3, 100.0)).sampler(), 50)).containsOnly(3);
+        assertThat(draws(params.bias(Map.of(0, -100.0)).sampler(), 50)).doesNotContain(0);
+    }
+
+    @Test
+    void next_biasBeyondVocabulary_changesNothing() {
+        assertThat(draws(params.temperature(0).bias(Map.of(4, 100.0, 999_999_999, 100.0)).sampler(), 3))
+                .containsOnly(0);
+    }
+
+    @Test
+    void next_repetitionPenalty_coversPromptAndAnswer() {
+        Params penalised = params.temperature(0).repetitionPenalty(2);
+
+        assertThat(new Sampler(penalised.build(), new int[] {1}, NONE).next(new float[] {3, 4, 1}))
+                .isZero();
+        Sampler sampler = new Sampler(penalised.build(), NONE, NONE);
+        assertThat(List.of(sampler.next(new float[] {3, 4, 1}), sampler.next(new float[] {3, 4, 1})))
+                .containsExactly(1, 0);
+    }
+
+    @Test
+    void process_repetitionPenalty_movesBothSignsDown() {
+        float[] logits = {2, -2, 3};
+
+        new Sampler(params.temperature(0).repetitionPenalty(2).build(), new int[] {0, 1, 1}, NONE).process(logits);
+
+        assertThat(logits).containsExactly(1, -4, 3);
+    }
+
+    @Test
+    void process_presenceAndFrequency_countTheAnswerOnly() {
+        Sampler sampler = new Sampler(
+                params.temperature(0).presencePenalty(0.5).frequencyPenalty(0.25).build(), new int[] {2}, NONE);
+        sampler.next(new float[] {0, 9, 0});
+        sampler.next(new float[] {0, 9, 0});
+        sampler.next(new float[] {9, 0, 0});
+        float[] logits = {5, 5, 5};
+
+        sampler.process(logits);
+
+        assertThat(logits).containsExactly(5 - 0.5f - 0.25f, 5 - 0.5f - 0.5f, 5);
+    }
+
+    @Test
+    void next_negativePresencePenalty_favoursRepetition() {
+        Sampler sampler =
+                new Sampler(params.temperature(0).presencePenalty(-2).build(), NONE, NONE);
+
+        assertThat(sampler.next(new float[] {1, 2})).isEqualTo(1);
+        assertThat(sampler.next(new float[] {2, 1})).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY})
+    void next_logitIsNoNumber_fails(float logit) {
+        for (double temperature : new double[] {0, 1}) {
+            assertThatThrownBy(() -> params.temperature(temperature).sampler().next(new float[] {1, logit, 2}))
+                    .isInstanceOf(ArithmeticException.class)
+                    .hasMessageContaining(String.valueOf(logit));
+        }
+    }
+
+    @Test
+    void next_everythingBanned_fails() {
+        float[] logits = new float[3];
+        Arrays.fill(logits, Float.NEGATIVE_INFINITY);
+
+        assertThatThrownBy(() -> params.sampler().next(logits))
+                .isInstanceOf(ArithmeticException.class)
+                .hasMessageContaining("no token is left");
+        assertThatThrownBy(() -> new Sampler(params.build(), NONE, new int[] {0, 1}).next(new float[2]))
+                .isInstanceOf(ArithmeticException.class);
+    }
+
+    private static List<Integer> draws(Sampler sampler, int count) {
+        return IntStream.range(0, count).mapToObj(i -> sampler.next(logits())).toList();
+    }
+
+    private static double[] frequencies(Sampler sampler) {
+        int count = 40_000;
+        double[] frequencies = new double[SHARES.length];
+        draws(sampler, count).forEach(id -> frequencies[id] += 1.0 / count);
+        return frequencies;
+    }
+
+    private static float[] logits() {
+        float[] logits = new float[SHARES.length];
+        for (int i = 0; i < logits.length; i++) {
+            logits[i] = (float) Math.log(SHARES[i]);
+        }
+        return logits;
+    }
+
+    /** Sampling with temperature 1 and a fixed seed, unless something else is asked for. */
+    private static final class Params {
+
+        private double temperature = 1;
+        private double topP = 1;
+        private int topK;
+        private double repetitionPenalty = 1;
+        private double presencePenalty;
+        private double frequencyPenalty;
+        private Map<Integer, Double> bias = Map.of();
+        private OptionalLong seed = OptionalLong.of(1);
+
+        Params temperature(double value) {
+            temperature = value;
+            return this;
+        }
+
+        Params topP(double value) {
+            topP = value;
+            return this;
+        }
+
+        Params topK(int value) {
+            topK = value;
+            return this;
+        }
+
+        Params repetitionPenalty(double value) {
+            repetitionPenalty = value;
+            return this;
+        }
+
+        Params presencePenalty(double value) {
+            presencePenalty = value;
+            return this;
+        }
+
+        Params frequencyPenalty(double value) {
+            frequencyPenalty = value;
+            return this;
+        }
+
+        Params bias(Map<Integer, Double> value) {
+            bias = value;
+            return this;
+        }
+
+        Params seed(long value) {
+            seed = OptionalLong.of(value);
+            return this;
+        }
+
+        Params noSeed() {
+            seed = OptionalLong.empty();
+            return this;
+        }
+
+        SamplingParams build() {
+            return new SamplingParams(
+                    temperature,
+                    topP,
+                    topK,
+                    repetitionPenalty,
+                    presencePenalty,
+                    frequencyPenalty,
+                    bias,
+                    seed);
+        }
+
+        Sampler sampler() {
+            return new Sampler(build(), NONE, NONE);
+        }
+    }
+}
