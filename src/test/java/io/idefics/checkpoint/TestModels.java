@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /** The checkpoints and weight files that tests read, and ways to spoil copies of them. */
-final class TestModels {
+public final class TestModels {
 
     static final List<String> GOLDEN = List.of(
             "tiny-80b-style", "tiny-bf16-sharded", "tiny-bin", "tiny-bin-sharded", "tiny-f32", "tiny-noresampler");
@@ -21,12 +21,12 @@ final class TestModels {
     private TestModels() {}
 
     /** One of the six reference checkpoints. */
-    static Path golden(String name) {
+    public static Path golden(String name) {
         return RESOURCES.resolve("golden").resolve("models").resolve(name);
     }
 
     /** A corrupt, hostile or sound weight file. */
-    static Path weights(String name) {
+    public static Path weights(String name) {
         return RESOURCES.resolve("weights").resolve(name);
     }
 
@@ -36,7 +36,7 @@ final class TestModels {
     }
 
     /** Copies the files of a checkpoint whose names begin with one of the prefixes; all of them without prefixes. */
-    static Path copy(String golden, Path target, String... prefixes) {
+    public static Path copy(String golden, Path target, String... prefixes) {
         try (var files = Files.list(golden(golden))) {
             for (Path file : files.toList()) {
                 String name = file.getFileName().toString();
@@ -51,7 +51,7 @@ final class TestModels {
     }
 
     /** Rewrites a JSON file of a copied checkpoint. */
-    static void edit(Path file, Consumer<ObjectNode> change) {
+    public static void edit(Path file, Consumer<ObjectNode> change) {
         ObjectMapper mapper = new ObjectMapper();
         try {
             ObjectNode root = (ObjectNode) mapper.readTree(file.toFile());

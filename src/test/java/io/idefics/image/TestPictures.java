@@ -13,7 +13,7 @@ import java.util.zip.DeflaterOutputStream;
 import javax.imageio.ImageIO;
 
 /** Small picture files made to order. */
-final class TestPictures {
+public final class TestPictures {
 
     private TestPictures() {}
 
@@ -32,7 +32,7 @@ final class TestPictures {
     }
 
     /** A PNG file of rows that begin with their filter byte, with further chunks before the pixels. */
-    static byte[] png(int width, int height, int depth, int colorType, byte[] rows, byte[]... chunks) {
+    public static byte[] png(int width, int height, int depth, int colorType, byte[] rows, byte[]... chunks) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         out.writeBytes(new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
         ByteBuffer header = ByteBuffer.allocate(13).putInt(width).putInt(height);

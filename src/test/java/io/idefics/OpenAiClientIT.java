@@ -1,0 +1,313 @@
+package io.idefics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.openai.client.OpenAIClient;
+import com.openai.client.okhttp.OpenAIOkHttpClient;
+import com.openai.core.http.StreamResponse;
+import com.openai.errors.BadRequestException;
+import com.openai.errors.NotFoundException;
+import com.openai.helpers.ChatCompletionAccumulator;
+import com.openai.models.chat.completions.ChatCompletion;
+import com.openai.models.chat.completions.ChatCompletion.Choice.FinishReason;
+import com.openai.models.chat.completions.ChatCompletionChunk;
+import com.openai.models.chat.completions.ChatCompletionContentPart;
+import com.openai.models.chat.completions.ChatCompletionContentPartImage;
+import com.openai.models.chat.completions.ChatCompletionContentPartText;
+import com.openai.models.chat.completions.ChatCompletionCreateParams;
+import com.openai.models.chat.completions.ChatCompletionStreamOptions;
+import com.openai.models.models.Model;
+import io.idefics.testing.MiniEvaluation;
+import io.idefics.testing.MiniEvaluation.Question;
+import io.idefics.testing.MiniEvaluation.Reference;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** OpenAI's own client finds what it expects. */
+class OpenAiClientIT extends RunningServer {
+
+    private OpenAIClient client;
+
+    @BeforeEach
+    void connect() {
+        client = OpenAIOkHttpClient.builder()
+                .baseUrl("http://localhost:" + port + "/v1")
+                .apiKey("none")
+                .maxRetries(0)
+                .timeout(PATIENCE)
+                .build();
+    }
+
+    @AfterEach
+    void disconnect() {
+        client.close();
+    }
+
+    @Test
+    void create_text_isAnswered() {
+        ChatCompletion answer = client.chat().completions().create(hello().build());
+
+        assertThat(answer.isValid()).isTrue();
+        assertThat(answer.id()).startsWith("chatcmpl-");
+        assertThat(answer.model()).isEqualTo(modelId());
+        assertThat(Instant.ofEpochSecond(answer.created()))
+                .isBetween(Instant.now().minus(PATIENCE), Instant.now());
+        assertThat(text(answer)).isNotBlank();
+        assertThat(answer.choices()).hasSize(1);
+        assertThat(answer.choices().get(0).finishReason()).isEqualTo(FinishReason.STOP);
+        assertThat(answer.usage()).hasValueSatisfying(usage -> {
+            assertThat(usage.promptTokens()).isPositive();
+            assertThat(usage.completionTokens()).isPositive();
+            assertThat(usage.totalTokens()).isEqualTo(usage.promptTokens() + usage.completionTokens());
+        });
+    }
+
+    @Test
+    void create_picture_isAnsweredAsTheReferenceDoes() {
+        Reference reference = reference(question -> question.messages().size() == 1
+                && question.messages().toString().contains("image"));
+
+        ChatCompletion answer =
+                client.chat().completions().create(params(reference).build());
+
+        assertThat(text(answer)).isEqualTo(reference.float32Text());
+        assertThat(answer.usage()).hasValueSatisfying(usage -> {
+            assertThat(usage.promptTokens()).isEqualTo(reference.promptIds().size());
+            assertThat(usage.completionTokens())
+                    .isEqualTo(reference.float32Ids().size());
+            assertThat(usage.promptTokensDetails().orElseThrow().imageTokens())
+                    .hasValueSatisfying(tokens -> assertThat(tokens).isGreaterThanOrEqualTo(3));
+        });
+    }
+
+    @Test
+    void create_twoTurns_isAnsweredAsTheReferenceDoes() {
+        Reference reference = reference(question -> question.messages().size() >= 3);
+
+        ChatCompletion answer =
+                client.chat().completions().create(params(reference).build());
+
+        assertThat(text(answer)).isEqualTo(reference.float32Text());
+    }
+
+    @Test
+    void createStreaming_picture_isTheWholeAnswerInPieces() {
+        ChatCompletionCreateParams params = params(anyReference())
+                .streamOptions(ChatCompletionStreamOptions.builder()
+                        .includeUsage(true)
+                        .build())
+                .build();
+        ChatCompletion whole = client.chat().completions().create(params);
+
+        List<ChatCompletionChunk> chunks = stream(params);
+
+        ChatCompletionAccumulator accumulator = ChatCompletionAccumulator.create();
+        chunks.forEach(accumulator::accumulate);
+        ChatCompletion streamed = accumulator.chatCompletion();
+        assertThat(chunks).allMatch(ChatCompletionChunk::isValid);
+        assertThat(text(streamed)).isEqualTo(text(whole));
+        assertThat(streamed.usage()).isPresent().isEqualTo(whole.usage());
+        assertThat(streamed.model()).isEqualTo(whole.model());
+        assertThat(streamed.choices().get(0).finishReason())
+                .isEqualTo(whole.choices().get(0).finishReason());
+        assertThat(pieces(chunks)).hasSizeGreaterThan(2);
+        assertThat(chunks.get(chunks.size() - 1).choices()).isEmpty();
+    }
+
+    @Test
+    void createStreaming_noUsageAskedFor_hasNone() {
+        List<ChatCompletionChunk> chunks = stream(hello().build());
+
+        assertThat(chunks).noneMatch(chunk -> chunk.usage().isPresent());
+        assertThat(chunks).noneMatch(chunk -> chunk.choices().isEmpty());
+        assertThat(String.join("", pieces(chunks)))
+                .isEqualTo(text(client.chat().completions().create(hello().build())));
+    }
+
+    @Test
+    void create_maxTokens_endsWithLength() {
+        Reference reference = anyReference();
+
+        ChatCompletion answer = client.chat()
+                .completions()
+                .create(params(reference).maxCompletionTokens(2).build());
+
+        assertThat(answer.choices().get(0).finishReason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(answer.usage().orElseThrow().completionTokens()).isEqualTo(2);
+        assertThat(reference.float32Text()).startsWith(text(answer)).isNotEqualTo(text(answer));
+    }
+
+    @Test
+    void create_stopString_endsBeforeIt() {
+        Reference reference = anyReference();
+        String stop = reference.float32Text().split("(?= )")[2];
+        String before = reference.float32Text().substring(0, reference.float32Text().indexOf(stop));
+
+        ChatCompletion answer = client.chat()
+                .completions()
+                .create(params(reference).stopOfStrings(List.of("never said", stop)).build());
+
+        assertThat(text(answer)).isEqualTo(before).isNotEmpty();
+        assertThat(answer.choices().get(0).finishReason()).isEqualTo(FinishReason.STOP);
+        assertThat(String.join(
+                        "",
+                        pieces(stream(params(reference).stop(stop).build()))))
+                .isEqualTo(before);
+    }
+
+    @Test
+    void create_temperatureAndSeed_isReproducible() {
+        List<String> first = seeded();
+
+        assertThat(seeded()).isEqualTo(first);
+        assertThat(first.stream().distinct().count()).isGreaterThan(1);
+    }
+
+    @Test
+    void models_list_hasTheServedOne() {
+        List<Model> models = client.models().list().data();
+
+        assertThat(models).extracting(Model::id).containsExactly(modelId());
+        assertThat(client.models().retrieve(modelId())).isEqualTo(models.get(0));
+        assertThat(models.get(0).isValid()).isTrue();
+    }
+
+    @Test
+    void models_unknown_isNotFound() {
+        assertThatExceptionOfType(NotFoundException.class)
+                .isThrownBy(() -> client.models().retrieve("gpt-5"))
+                .satisfies(e -> assertThat(e.code()).hasValue("model_not_found"));
+    }
+
+    @Test
+    void create_unknownModel_isNotFound() {
+        assertThatExceptionOfType(NotFoundException.class)
+                .isThrownBy(() -> client.chat()
+                        .completions()
+                        .create(hello().model("gpt-5").build()))
+                .satisfies(e -> {
+                    assertThat(e.statusCode()).isEqualTo(404);
+                    assertThat(e.code()).hasValue("model_not_found");
+                    assertThat(e.param()).hasValue("model");
+                    assertThat(e.type()).hasValue("invalid_request_error");
+                    assertThat(e).hasMessageContaining("'gpt-5' does not exist");
+                });
+    }
+
+    @Test
+    void create_badValue_isBadRequest() {
+        assertThatExceptionOfType(BadRequestException.class)
+                .isThrownBy(() ->
+                        client.chat().completions().create(hello().topP(1.5).build()))
+                .satisfies(e -> {
+                    assertThat(e.code()).hasValue("invalid_value");
+                    assertThat(e.param()).hasValue("top_p");
+                    assertThat(e).hasMessageContaining("top_p is 1.5 but must lie between 0 and 1");
+                });
+    }
+
+    @Test
+    void createStreaming_badPicture_isBadRequest() {
+        ChatCompletionCreateParams params = hello().addUserMessageOfArrayOfContentParts(
+                        List.of(image("data:image/png;base64,AAAA")))
+                .build();
+
+        assertThatExceptionOfType(BadRequestException.class)
+                .isThrownBy(() -> stream(params))
+                .satisfies(e -> {
+                    assertThat(e.code()).hasValue("invalid_image_format");
+                    assertThat(e.param()).hasValue("messages[1].content[0].image_url.url");
+                });
+    }
+
+    private List<String> seeded() {
+        return LongStream.range(0, 6)
+                .mapToObj(seed -> client.chat()
+                        .completions()
+                        .create(hello().temperature(2.0)
+                                // Favours what was not said yet, so that even a model that is sure of itself wavers.
+                                .presencePenalty(2.0)
+                                .seed(seed)
+                                .maxCompletionTokens(24)
+                                .build()))
+                .map(OpenAiClientIT::text)
+                .toList();
+    }
+
+    private List<ChatCompletionChunk> stream(ChatCompletionCreateParams params) {
+        try (StreamResponse<ChatCompletionChunk> response =
+                client.chat().completions().createStreaming(params)) {
+            return response.stream().collect(Collectors.toList());
+        }
+    }
+
+    private static List<String> pieces(List<ChatCompletionChunk> chunks) {
+        return chunks.stream()
+                .flatMap(chunk -> chunk.choices().stream())
+                .flatMap(choice -> choice.delta().content().stream())
+                .toList();
+    }
+
+    private ChatCompletionCreateParams.Builder hello() {
+        return ChatCompletionCreateParams.builder().model(modelId()).addUserMessage("Hello!");
+    }
+
+    private ChatCompletionCreateParams.Builder params(Reference reference) {
+        ChatCompletionCreateParams.Builder params =
+                ChatCompletionCreateParams.builder().model(modelId());
+        for (JsonNode turn : MiniEvaluation.question(reference.id()).messages()) {
+            JsonNode content = turn.get("content");
+            if (turn.get("role").textValue().equals("assistant")) {
+                params.addAssistantMessage(content.get(0).get("text").textValue());
+            } else {
+                params.addUserMessageOfArrayOfContentParts(parts(content));
+            }
+        }
+        return params;
+    }
+
+    private static List<ChatCompletionContentPart> parts(JsonNode content) {
+        List<ChatCompletionContentPart> parts = new ArrayList<>();
+        for (JsonNode part : content) {
+            parts.add(
+                    MiniEvaluation.isImage(part)
+                            ? image(MiniEvaluation.dataUrl(MiniEvaluation.file(part)))
+                            : ChatCompletionContentPart.ofText(ChatCompletionContentPartText.builder()
+                                    .text(part.get("text").textValue())
+                                    .build()));
+        }
+        return parts;
+    }
+
+    private static ChatCompletionContentPart image(String url) {
+        return ChatCompletionContentPart.ofImageUrl(ChatCompletionContentPartImage.builder()
+                .imageUrl(ChatCompletionContentPartImage.ImageUrl.builder()
+                        .url(url)
+                        .build())
+                .build());
+    }
+
+    private static Reference anyReference() {
+        return reference(question -> question.messages().size() == 1);
+    }
+
+    private static Reference reference(Predicate<Question> wanted) {
+        return MiniEvaluation.references().stream()
+                .filter(reference -> wanted.test(MiniEvaluation.question(reference.id())))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static String text(ChatCompletion answer) {
+        return answer.choices().get(0).message().content().orElseThrow();
+    }
+}
