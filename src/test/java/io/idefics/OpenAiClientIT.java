@@ -102,9 +102,8 @@ class OpenAiClientIT extends RunningServer {
     @Test
     void createStreaming_picture_isTheWholeAnswerInPieces() {
         ChatCompletionCreateParams params = params(anyReference())
-                .streamOptions(ChatCompletionStreamOptions.builder()
-                        .includeUsage(true)
-                        .build())
+                .streamOptions(
+                        ChatCompletionStreamOptions.builder().includeUsage(true).build())
                 .build();
         ChatCompletion whole = client.chat().completions().create(params);
 
@@ -150,17 +149,18 @@ class OpenAiClientIT extends RunningServer {
     void create_stopString_endsBeforeIt() {
         Reference reference = anyReference();
         String stop = reference.float32Text().split("(?= )")[2];
-        String before = reference.float32Text().substring(0, reference.float32Text().indexOf(stop));
+        String before =
+                reference.float32Text().substring(0, reference.float32Text().indexOf(stop));
 
         ChatCompletion answer = client.chat()
                 .completions()
-                .create(params(reference).stopOfStrings(List.of("never said", stop)).build());
+                .create(params(reference)
+                        .stopOfStrings(List.of("never said", stop))
+                        .build());
 
         assertThat(text(answer)).isEqualTo(before).isNotEmpty();
         assertThat(answer.choices().get(0).finishReason()).isEqualTo(FinishReason.STOP);
-        assertThat(String.join(
-                        "",
-                        pieces(stream(params(reference).stop(stop).build()))))
+        assertThat(String.join("", pieces(stream(params(reference).stop(stop).build()))))
                 .isEqualTo(before);
     }
 

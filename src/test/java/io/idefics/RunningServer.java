@@ -72,8 +72,7 @@ abstract class RunningServer {
     /** Waits until nothing is running, waiting or admitted any more. */
     void awaitIdle(Duration patience) {
         await().atMost(patience)
-                .until(() -> EngineProbe.isIdle(registry)
-                        && limiter.available() == admission.maxConcurrentRequests());
+                .until(() -> EngineProbe.isIdle(registry) && limiter.available() == admission.maxConcurrentRequests());
     }
 
     /** The id of the embedded model. */

@@ -311,9 +311,8 @@ class EngineTest {
     }
 
     private static void assertType(Throwable error, ErrorType type) {
-        assertThat(error)
-                .isInstanceOfSatisfying(
-                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(type));
+        assertThat(error).isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.type())
+                .isEqualTo(type));
     }
 
     private static List<String> threads() {
@@ -377,6 +376,7 @@ class EngineTest {
     @Test
     void held_requestOfTests_isLongerThanWhatTheyCount() {
         assertThat(TOKENS).hasSizeGreaterThan(10);
-        assertThat(Arrays.stream(REQUEST.input().inputIds()).max().orElseThrow()).isLessThan(1_000_000);
+        assertThat(Arrays.stream(REQUEST.input().inputIds()).max().orElseThrow())
+                .isLessThan(1_000_000);
     }
 }

@@ -87,7 +87,9 @@ class SamplerGoldenTest {
     private static float[] floats(JsonNode array) {
         float[] values = new float[array.size()];
         for (int i = 0; i < values.length; i++) {
-            values[i] = array.get(i).isNull() ? Float.NEGATIVE_INFINITY : array.get(i).floatValue();
+            values[i] = array.get(i).isNull()
+                    ? Float.NEGATIVE_INFINITY
+                    : array.get(i).floatValue();
         }
         return values;
     }

@@ -25,7 +25,8 @@ class SamplerTest {
 
     @Test
     void next_greedy_isTheLargestLogit() {
-        assertThat(params.temperature(0).sampler().next(new float[] {1, 3, 2, 3})).isEqualTo(1);
+        assertThat(params.temperature(0).sampler().next(new float[] {1, 3, 2, 3}))
+                .isEqualTo(1);
     }
 
     @Test
@@ -114,7 +115,11 @@ class SamplerTest {
 
     @Test
     void next_biasBeyondVocabulary_changesNothing() {
-        assertThat(draws(params.temperature(0).bias(Map.of(4, 100.0, 999_999_999, 100.0)).sampler(), 3))
+        assertThat(draws(
+                        params.temperature(0)
+                                .bias(Map.of(4, 100.0, 999_999_999, 100.0))
+                                .sampler(),
+                        3))
                 .containsOnly(0);
     }
 
@@ -141,7 +146,12 @@ class SamplerTest {
     @Test
     void process_presenceAndFrequency_countTheAnswerOnly() {
         Sampler sampler = new Sampler(
-                params.temperature(0).presencePenalty(0.5).frequencyPenalty(0.25).build(), new int[] {2}, NONE);
+                params.temperature(0)
+                        .presencePenalty(0.5)
+                        .frequencyPenalty(0.25)
+                        .build(),
+                new int[] {2},
+                NONE);
         sampler.next(new float[] {0, 9, 0});
         sampler.next(new float[] {0, 9, 0});
         sampler.next(new float[] {9, 0, 0});
@@ -154,8 +164,7 @@ class SamplerTest {
 
     @Test
     void next_negativePresencePenalty_favoursRepetition() {
-        Sampler sampler =
-                new Sampler(params.temperature(0).presencePenalty(-2).build(), NONE, NONE);
+        Sampler sampler = new Sampler(params.temperature(0).presencePenalty(-2).build(), NONE, NONE);
 
         assertThat(sampler.next(new float[] {1, 2})).isEqualTo(1);
         assertThat(sampler.next(new float[] {2, 1})).isEqualTo(1);
@@ -261,14 +270,7 @@ class SamplerTest {
 
         SamplingParams build() {
             return new SamplingParams(
-                    temperature,
-                    topP,
-                    topK,
-                    repetitionPenalty,
-                    presencePenalty,
-                    frequencyPenalty,
-                    bias,
-                    seed);
+                    temperature, topP, topK, repetitionPenalty, presencePenalty, frequencyPenalty, bias, seed);
         }
 
         Sampler sampler() {

@@ -26,8 +26,7 @@ final class TinyModel {
 
     private static final Path GOLDEN = Path.of("src/test/resources/golden");
     private static final JsonNode FACTS = facts();
-    private static final SafetensorsReader TENSORS =
-            SafetensorsReader.ofResource("golden/golden/tiny-f32.safetensors");
+    private static final SafetensorsReader TENSORS = SafetensorsReader.ofResource("golden/golden/tiny-f32.safetensors");
 
     private TinyModel() {}
 

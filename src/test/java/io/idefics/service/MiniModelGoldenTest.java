@@ -15,12 +15,13 @@ import io.idefics.model.ComputeType;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
 import io.idefics.processing.PreparedPrompt;
+import io.idefics.service.ModelsProperties.ModelProperties;
 import io.idefics.testing.MiniEvaluation;
 import io.idefics.testing.MiniEvaluation.Reference;
 import java.time.Clock;
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.assertj.core.api.SoftAssertions;
@@ -42,8 +43,7 @@ class MiniModelGoldenTest {
     @ParameterizedTest
     @EnumSource(ComputeType.class)
     void answer_referenceQuestions_areTheReference(ComputeType type) {
-        ModelProperties properties =
-                new ModelProperties(MiniEvaluation.MODEL.toString(), null, type, "cpu", null);
+        ModelProperties properties = new ModelProperties(MiniEvaluation.MODEL.toString(), null, type, "cpu", null);
         EngineProperties engine = new EngineProperties(8, 512, PATIENCE);
         try (ModelHost host = new ModelHost(properties, engine, Clock.systemUTC())) {
             assertThat(host.engine().ready()).succeedsWithin(PATIENCE);
@@ -54,7 +54,8 @@ class MiniModelGoldenTest {
                         reference.promptIds(),
                         exact ? reference.float32Ids() : reference.bfloat16Ids(),
                         exact ? reference.float32Text() : reference.bfloat16Text());
-                softly.assertThat(answer(host, MiniEvaluation.question(reference.id()).messages()))
+                softly.assertThat(answer(
+                                host, MiniEvaluation.question(reference.id()).messages()))
                         .as("question %s", reference.id())
                         .isEqualTo(expected);
             }
@@ -86,7 +87,9 @@ class MiniModelGoldenTest {
         ids.stream().filter(id -> !parts.stopIds().contains(id)).forEach(id -> text.append(stream.append(id)));
         text.append(stream.finish());
         return new Answer(
-                Arrays.stream(prompt.inputIds()).boxed().toList(), ids, text.toString().strip());
+                Arrays.stream(prompt.inputIds()).boxed().toList(),
+                ids,
+                text.toString().strip());
     }
 
     private static List<Message> messages(JsonNode conversation) {
@@ -99,8 +102,7 @@ class MiniModelGoldenTest {
                                 ? new ContentPart.ImageRef(part.get("path").textValue(), "")
                                 : new ContentPart.Text(part.get("text").textValue()));
             }
-            messages.add(new Message(
-                    Role.valueOf(turn.get("role").textValue().toUpperCase(Locale.ROOT)), content));
+            messages.add(new Message(Role.valueOf(turn.get("role").textValue().toUpperCase(Locale.ROOT)), content));
         }
         return messages;
     }

@@ -11,6 +11,7 @@ import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ModelInput;
 import io.idefics.service.ModelHost.State;
+import io.idefics.service.ModelsProperties.ModelProperties;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;

@@ -41,11 +41,11 @@ public final class MiniEvaluation {
         public ArrayNode openAiMessages() {
             ArrayNode turns = JsonNodeFactory.instance.arrayNode();
             for (JsonNode message : messages) {
-                ObjectNode turn = turns.addObject().put("role", message.get("role").textValue());
+                ObjectNode turn =
+                        turns.addObject().put("role", message.get("role").textValue());
                 ArrayNode content = turn.putArray("content");
                 for (JsonNode part : message.get("content")) {
-                    ObjectNode written =
-                            content.addObject().put("type", isImage(part) ? "image_url" : "text");
+                    ObjectNode written = content.addObject().put("type", isImage(part) ? "image_url" : "text");
                     if (isImage(part)) {
                         written.putObject("image_url").put("url", dataUrl(file(part)));
                     } else {
