@@ -3,6 +3,7 @@ package io.idefics.image;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.resolver.AddressResolverGroup;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
@@ -169,7 +171,9 @@ public final class ImageFetcher {
 
     private Mono<Reply> request(ImageUrl url, ImageRef ref) {
         AtomicBoolean forbidden = new AtomicBoolean();
-        return client.resolvedAddressesSelector((config, found) -> {
+        AtomicReference<@Nullable Channel> channel = new AtomicReference<>();
+        return client.doOnChannelInit((observer, opened, address) -> channel.set(opened))
+                .resolvedAddressesSelector((config, found) -> {
                     if (found.stream().allMatch(this::allows)) {
                         return found;
                     }
@@ -181,6 +185,8 @@ public final class ImageFetcher {
                 .responseConnection((response, connection) ->
                         read(response, connection, ref).doFinally(signal -> connection.dispose()))
                 .next()
+                // Reactor Netty leaves the socket open where no address is selected for a URL with an IP address.
+                .doFinally(signal -> close(channel.get()))
                 .onErrorMap(
                         error -> !(error instanceof GenerationException),
                         error -> forbidden.get()
@@ -190,6 +196,12 @@ public final class ImageFetcher {
                                         "the image could not be fetched: its host is unknown, does not answer or broke off",
                                         ref.param(),
                                         error));
+    }
+
+    private static void close(@Nullable Channel channel) {
+        if (channel != null) {
+            channel.close();
+        }
     }
 
     private boolean allows(SocketAddress address) {

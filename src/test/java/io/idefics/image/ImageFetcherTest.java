@@ -1,7 +1,9 @@
 package io.idefics.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import com.sun.management.UnixOperatingSystemMXBean;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
@@ -13,6 +15,7 @@ import io.netty.resolver.InetNameResolver;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.Promise;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -476,6 +479,26 @@ class ImageFetcherTest {
         while (canaryConnections.get() == 0) {
             Thread.onSpinWait();
         }
+    }
+
+    @Test
+    void fetch_forbiddenAddresses_leaveNoSocketsOpen() {
+        ImageFetcher fetcher = fetcher();
+        long before = openFiles();
+
+        Flux.range(0, 200)
+                .flatMap(i -> fetcher.fetch(ref("http://127.0.0.1:" + server.port() + "/secret"))
+                        .onErrorComplete())
+                .blockLast(PATIENCE);
+
+        await().atMost(PATIENCE).untilAsserted(() -> assertThat(openFiles()).isLessThan(before + 100));
+    }
+
+    /** The files and sockets that this process has open, where the system tells. */
+    private static long openFiles() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+                ? unix.getOpenFileDescriptorCount()
+                : 0;
     }
 
     private void assertRefused(String path, ErrorType type, String message) {
