@@ -224,8 +224,8 @@ class BadRequestsIT extends RunningServer {
         String words = "a red circle ".repeat(2_000);
         int before = IMAGE_HOST.connections();
 
-        HttpResponse<String> response =
-                post(request(userMessage(words, IMAGE_HOST.url("images/001.png"))).toString());
+        HttpResponse<String> response = post(
+                request(userMessage(words, IMAGE_HOST.url("images/001.png"))).toString());
 
         assertThat(response.statusCode()).isEqualTo(400);
         assertThat(json(response).at("/error/code").textValue()).isEqualTo("context_length_exceeded");
@@ -237,8 +237,8 @@ class BadRequestsIT extends RunningServer {
 
     @Test
     void post_answerBeyondContext_isRefusedWithAllNumbers() {
-        HttpResponse<String> response = post(
-                request(userMessage("hi")).put("max_tokens", 1_000_000).toString());
+        HttpResponse<String> response =
+                post(request(userMessage("hi")).put("max_tokens", 1_000_000).toString());
 
         assertThat(json(response).at("/error/message").textValue())
                 .matches("The context length of this model is \\d+ tokens, but \\d+ were requested: "
@@ -261,9 +261,7 @@ class BadRequestsIT extends RunningServer {
                 }
             }
 
-            assertThat(text(post(request(messages).toString())))
-                    .as(folder)
-                    .isEqualTo(reference.float32Text());
+            assertThat(text(post(request(messages).toString()))).as(folder).isEqualTo(reference.float32Text());
         }
     }
 
@@ -329,7 +327,9 @@ class BadRequestsIT extends RunningServer {
 
         private static long residentBytes() throws IOException {
             Path statm = Path.of("/proc/self/statm");
-            return Files.exists(statm) ? PAGE_BYTES * Long.parseLong(Files.readString(statm).split(" ")[1]) : 0;
+            return Files.exists(statm)
+                    ? PAGE_BYTES * Long.parseLong(Files.readString(statm).split(" ")[1])
+                    : 0;
         }
     }
 
@@ -340,9 +340,7 @@ class BadRequestsIT extends RunningServer {
         assertThat(error.get("type").textValue()).isEqualTo(INVALID);
         assertThat(error.get("code").textValue()).isEqualTo(bad.code());
         assertThat(error.get("param").textValue()).isEqualTo(bad.param());
-        assertThat(error.get("message").textValue())
-                .contains(bad.message())
-                .hasSizeLessThan(300);
+        assertThat(error.get("message").textValue()).contains(bad.message()).hasSizeLessThan(300);
     }
 
     private static Reference pictureReference() {
@@ -362,8 +360,7 @@ class BadRequestsIT extends RunningServer {
     }
 
     /** A sound message with a field that is not. */
-    private static BadRequest hello(
-            String name, String field, String code, @Nullable String param, String message) {
+    private static BadRequest hello(String name, String field, String code, @Nullable String param, String message) {
         return bad(name, "{'messages':[{'role':'user','content':'hi'}]," + field + "}", code, param, message);
     }
 
