@@ -13,6 +13,7 @@ import io.idefics.service.ModelsProperties.ModelProperties;
 import java.time.Clock;
 import java.util.List;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.LazyInitializationExcludeFilter;
 import org.springframework.boot.info.BuildProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -24,6 +25,12 @@ import reactor.core.scheduler.Schedulers;
 class ModelConfiguration {
 
     private static final int MAX_QUEUED_TASKS = 10_000;
+
+    /** Our own beans are made at start, so that wrong settings are refused then; the framework's when they are needed. */
+    @Bean
+    static LazyInitializationExcludeFilter ourBeansAtStart() {
+        return (name, definition, type) -> type.getName().startsWith("io.idefics.");
+    }
 
     @Bean
     EmbeddedModel embeddedModel() {

@@ -59,12 +59,17 @@ public final class IdeficsModel implements AutoCloseable {
                 String.valueOf(Runtime.getRuntime().availableProcessors()));
     }
 
+    /** Loads libtorch, which takes a moment: from the jar it is unpacked to DJL's cache first, if it is not there yet. */
+    public static void loadLibrary() {
+        Engine.getEngine("PyTorch");
+    }
+
     /**
      * Sets what libtorch keeps for each thread. The optimizing executor is off: it compiles anew for every shape, and
      * every step has its own.
      */
     public static void prepareThread() {
-        Engine.getEngine("PyTorch"); // loads libtorch
+        loadLibrary();
         JniUtils.setGraphExecutorOptimize(false);
     }
 
