@@ -12,6 +12,13 @@ public final class EngineProbe {
         return registry.hosts().stream().allMatch(EngineProbe::isIdle);
     }
 
+    /** How many sequences wait for their turn. */
+    public static int waitingSequences(ModelRegistry registry) {
+        return registry.hosts().stream()
+                .mapToInt(host -> host.engine().waitingSequences())
+                .sum();
+    }
+
     private static boolean isIdle(ModelHost host) {
         return host.engine().waitingSequences() == 0 && waitsInQueue("engine-" + host.id());
     }
