@@ -23,4 +23,9 @@ public interface CompletionService {
     default Optional<ModelDescription> model(String id) {
         return models().stream().filter(model -> model.id().equals(id)).findFirst();
     }
+
+    /** Whether a model of that id is configured, ready or not. */
+    default boolean knows(String id) {
+        return model(id).isPresent();
+    }
 }

@@ -62,6 +62,11 @@ public final class EngineCompletionService implements CompletionService {
                 .toList();
     }
 
+    @Override
+    public boolean knows(String id) {
+        return registry.hosts().stream().anyMatch(host -> host.id().equals(id));
+    }
+
     /** Token ids, with the check of the context length: before any picture is fetched. */
     private Mono<PreparedPrompt> prompt(GenerationRequest request, Parts parts) {
         return Mono.fromCallable(() -> {

@@ -57,21 +57,20 @@ public final class ChatRequestReader {
         return new ChatCompletionRequest(generation, stream, includeUsage);
     }
 
-    /** The model that is asked for, or the first one where none is. */
+    /** The model that is asked for, or the first one where none is. One that is loading or failed is the service's answer. */
     private String model(JsonField field) {
         List<ModelDescription> ready = service.models();
+        if (field.isPresent() && service.knows(field.string())) {
+            return field.string();
+        }
         if (ready.isEmpty()) {
-            throw new GenerationException(ErrorType.MODEL_NOT_READY, "No model is ready yet; try again later.", null);
+            throw new GenerationException(ErrorType.MODEL_NOT_READY, "No model is ready to answer.", null);
         }
-        if (!field.isPresent()) {
-            return ready.get(0).id();
-        }
-        String id = field.string();
-        if (service.model(id).isEmpty()) {
+        if (field.isPresent()) {
             throw new GenerationException(
                     ErrorType.MODEL_NOT_FOUND, "The model " + field.shown() + " does not exist.", field.path());
         }
-        return id;
+        return ready.get(0).id();
     }
 
     private SamplingParams sampling(JsonField root) {
