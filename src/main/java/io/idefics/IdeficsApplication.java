@@ -2,11 +2,9 @@ package io.idefics;
 
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
-import org.springframework.boot.context.properties.ConfigurationPropertiesScan;
 
-/** Starts the service. */
-@SpringBootApplication
-@ConfigurationPropertiesScan
+/** Starts the service. Only the packages with Spring's components are searched for them. */
+@SpringBootApplication(scanBasePackages = {"io.idefics.config", "io.idefics.observability"})
 public class IdeficsApplication {
 
     public static void main(String[] args) {

@@ -14,6 +14,7 @@ import java.time.Clock;
 import java.util.List;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.LazyInitializationExcludeFilter;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.info.BuildProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -22,6 +23,7 @@ import reactor.core.scheduler.Schedulers;
 
 /** The models and the service that answers with them. */
 @Configuration(proxyBeanMethods = false)
+@EnableConfigurationProperties({ModelsProperties.class, EngineProperties.class, ImageProperties.class})
 class ModelConfiguration {
 
     private static final int MAX_QUEUED_TASKS = 10_000;
