@@ -122,8 +122,7 @@ public final class ModelHost implements AutoCloseable {
         try (CheckpointWeights weights = directory.openWeights()) {
             Parts loaded = parts(directory, tokenizer);
             ComputeType type = computeType(weights);
-            IdeficsModel model = IdeficsModel.load(config, weights, type, properties.device());
-            model.warmUp();
+            IdeficsModel model = warmedUp(IdeficsModel.load(config, weights, type, properties.device()));
             parts = loaded;
             log.info(
                     "{} is ready on {} in {} after {} ms",
@@ -134,6 +133,17 @@ public final class ModelHost implements AutoCloseable {
             return model;
         } catch (RuntimeException | Error e) {
             tokenizer.close();
+            throw e;
+        }
+    }
+
+    /** The model after its first step; a model that fails in it is freed. */
+    private static IdeficsModel warmedUp(IdeficsModel model) {
+        try {
+            model.warmUp();
+            return model;
+        } catch (RuntimeException | Error e) {
+            model.close();
             throw e;
         }
     }
