@@ -3,16 +3,14 @@ package io.idefics.engine;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.model.IdeficsModel;
-import io.idefics.model.ImageStates;
-import io.idefics.model.KeyValueCache;
 import io.idefics.model.Step;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -161,38 +159,41 @@ public final class Engine implements AutoCloseable {
 
     private void generate(Sequence sequence, IdeficsModel model) {
         var input = sequence.request().input();
-        try (ImageStates images = model.encodeImages(input.images());
-                KeyValueCache cache = model.newCache(1)) {
-            float[] logits = null;
-            for (Step step : prefillSteps(input.inputIds(), input.imageIndex())) {
-                if (closed || sequence.isDone()) {
-                    break;
-                }
-                logits = model.forward(step, images, cache, 1)[0][0];
+        int length = input.inputIds().length;
+        int[] slots = IntStream.range(0, input.images().size()).toArray();
+        model.allocate(length + sequence.request().maxTokens(), Math.max(1, slots.length), Math.max(1, slots.length));
+        if (slots.length > 0) {
+            model.beginEncoding(input.images());
+            model.advanceEncoding(model.encodingLayers());
+            model.endEncoding(slots);
+            model.projectImages(slots, slots);
+        }
+        float[] logits = null;
+        for (int start = 0; start < length; start += properties.prefillChunkTokens()) {
+            if (closed || sequence.isDone()) {
+                break;
             }
-            // Generated tokens see the image that the last token of the prompt saw.
-            int[] imageIndex = {input.imageIndex()[input.imageIndex().length - 1]};
-            while (logits != null && !closed && !sequence.isDone()) {
-                int id = sequence.append(logits);
-                logits = sequence.isDone()
-                        ? null
-                        : model.forward(Step.of(new int[] {id}, cache.length(), imageIndex), images, cache, 1)[0][0];
-            }
+            int end = Math.min(start + properties.prefillChunkTokens(), length);
+            logits = forward(
+                    model,
+                    Arrays.copyOfRange(input.inputIds(), start, end),
+                    start,
+                    Arrays.copyOfRange(input.imageIndex(), start, end));
+        }
+        // Generated tokens see the image that the last token of the prompt saw.
+        int[] imageIndex = {input.imageIndex()[length - 1]};
+        for (int past = length; logits != null && !closed && !sequence.isDone(); past++) {
+            int id = sequence.append(logits);
+            logits = sequence.isDone() ? null : forward(model, new int[] {id}, past, imageIndex);
         }
         if (closed && !sequence.isDone()) {
             sequence.fail(notReady());
         }
     }
 
-    /** Cuts a prompt into chunks, so that a long one can be left between two of them. */
-    private List<Step> prefillSteps(int[] inputIds, int[] imageIndex) {
-        List<Step> steps = new ArrayList<>();
-        for (int start = 0; start < inputIds.length; start += properties.prefillChunkTokens()) {
-            int end = Math.min(start + properties.prefillChunkTokens(), inputIds.length);
-            steps.add(Step.of(
-                    Arrays.copyOfRange(inputIds, start, end), start, Arrays.copyOfRange(imageIndex, start, end)));
-        }
-        return steps;
+    private static float[] forward(IdeficsModel model, int[] ids, int past, int[] imageSlots) {
+        return model.forward(
+                        new Step(List.of(new Step.Row(ids, past, new int[] {0, past + ids.length}, imageSlots, 1))))[0];
     }
 
     private void failWaiting(GenerationException error) {

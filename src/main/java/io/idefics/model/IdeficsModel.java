@@ -21,6 +21,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,7 +32,7 @@ import java.util.Map;
  *
  * <p>Not thread-safe: one thread loads, runs and closes it, and calls {@link #prepareThread()} first.
  */
-public final class IdeficsModel implements AutoCloseable {
+public final class IdeficsModel implements VisionTextModel {
 
     private final IdeficsConfig config;
     private final Model program;
@@ -80,11 +81,14 @@ public final class IdeficsModel implements AutoCloseable {
      * @param config the configuration of the checkpoint
      * @param weights all tensors of the checkpoint, already validated against the configuration
      * @param type the compute type
-     * @param device {@code cpu} or {@code cuda:N}
+     * @param layerDevices for each decoder layer where it lives, {@code cpu} or {@code cuda:N}; images and embeddings
+     *     live with the first one, the output with the last
      */
-    public static IdeficsModel load(IdeficsConfig config, CheckpointWeights weights, ComputeType type, String device) {
-        Device target = device(device);
-        Model program = ModelProgram.load(attributes(config), target);
+    public static IdeficsModel load(
+            IdeficsConfig config, CheckpointWeights weights, ComputeType type, List<String> layerDevices) {
+        layerDevices.forEach(IdeficsModel::device);
+        Device first = device(layerDevices.get(0));
+        Model program = ModelProgram.load(attributes(config), first);
         List<ByteBuffer> mapped = new ArrayList<>();
         try (NDManager cpu = program.getNDManager().newSubManager(Device.cpu())) {
             Map<String, PtNDArray> plain = new HashMap<>();
@@ -94,12 +98,12 @@ public final class IdeficsModel implements AutoCloseable {
                 mapped.add(tensor.data());
                 (tensor.type() == TensorType.BF16 ? bfloat16 : plain).put(name, wrap(cpu, tensor));
             }
-            IdeficsModel model = new IdeficsModel(config, program, target.isGpu() ? List.of() : mapped);
+            IdeficsModel model = new IdeficsModel(config, program, layerDevices.contains("cpu") ? mapped : List.of());
             try (IValue plainWeights = IValue.stringMapFrom(plain);
                     IValue bfloat16Weights = IValue.stringMapFrom(bfloat16);
                     IValue torchType = IValue.from((long) type.torchType());
-                    IValue torchDevice = IValue.from(device)) {
-                model.run("load", plainWeights, bfloat16Weights, torchType, torchDevice)
+                    IValue devices = IValue.from(String.join(",", layerDevices))) {
+                model.run("load", plainWeights, bfloat16Weights, torchType, devices)
                         .close();
             }
             return model;
@@ -109,78 +113,115 @@ public final class IdeficsModel implements AutoCloseable {
         }
     }
 
-    /** Runs a token that sees an empty picture, so that the first request finds everything in memory. */
+    /** Builds the model on one device. */
+    public static IdeficsModel load(IdeficsConfig config, CheckpointWeights weights, ComputeType type, String device) {
+        return load(config, weights, type, Collections.nCopies(config.numHiddenLayers(), device));
+    }
+
+    /** Runs a token that sees an empty picture, so that the first request finds everything in memory; then the caches are made. */
     public void warmUp() {
         int size = config.visionConfig().imageSize();
-        List<PixelValues> picture = List.of(new PixelValues(new float[3 * size * size], size));
-        try (ImageStates images = encodeImages(picture);
-                KeyValueCache cache = newCache(1)) {
-            forward(Step.of(new int[] {config.bosTokenId()}, 0, new int[] {0}), images, cache, 1);
-        }
+        allocate(1, 1, 1);
+        beginEncoding(List.of(new PixelValues(new float[3 * size * size], size)));
+        advanceEncoding(encodingLayers());
+        endEncoding(new int[] {0});
+        projectImages(new int[] {0}, new int[] {0});
+        forward(new Step(
+                List.of(new Step.Row(new int[] {config.bosTokenId()}, 0, new int[] {0, 1}, new int[] {0}, 1))));
     }
 
     public IdeficsConfig config() {
         return config;
     }
 
-    /** Runs the vision tower, the resampler and the keys and values of cross-attention for the images of a prompt. */
-    public ImageStates encodeImages(List<PixelValues> images) {
-        if (images.isEmpty()) {
-            return new ImageStates(run("no_images"), 0);
+    @Override
+    public int vocabularySize() {
+        return config.totalVocabSize();
+    }
+
+    @Override
+    public int encodingLayers() {
+        return config.visionConfig().numHiddenLayers();
+    }
+
+    @Override
+    public void allocate(int tokenSlots, int imageSlots, int latentSlots) {
+        try (IValue tokens = IValue.from((long) tokenSlots);
+                IValue images = IValue.from((long) imageSlots);
+                IValue latents = IValue.from((long) latentSlots);
+                IValue perImage = IValue.from((long) config.imageTokens())) {
+            run("allocate", tokens, images, latents, perImage).close();
         }
+    }
+
+    @Override
+    public void beginEncoding(List<PixelValues> images) {
         try (NDManager scope = manager.newSubManager(Device.cpu());
                 IValue pixelValues = pixelValues(scope, images)) {
-            return new ImageStates(run("encode_images", pixelValues), images.size());
+            run("begin_encoding", pixelValues).close();
         }
     }
 
-    /** An empty cache for that many sequences side by side. */
-    public KeyValueCache newCache(int rows) {
-        try (IValue count = IValue.from((long) rows)) {
-            return new KeyValueCache(run("new_cache", count), rows);
+    @Override
+    public boolean advanceEncoding(int layers) {
+        try (IValue count = IValue.from((long) layers);
+                IValue through = run("advance_encoding", count)) {
+            return through.toBoolean();
         }
     }
 
-    /**
-     * Runs the next tokens and appends them to the cache.
-     *
-     * @param logitsToKeep for how many of the last tokens logits are computed, 1 to T
-     * @return float32 logits, (B, logitsToKeep, vocabulary)
-     */
-    public float[][][] forward(Step step, ImageStates images, KeyValueCache cache, int logitsToKeep) {
+    @Override
+    public void endEncoding(int[] latentSlots) {
+        try (IValue slots = longs(latentSlots)) {
+            run("end_encoding", slots).close();
+        }
+    }
+
+    @Override
+    public void abandonEncoding() {
+        run("abandon_encoding").close();
+    }
+
+    @Override
+    public void projectImages(int[] latentSlots, int[] imageSlots) {
+        try (IValue latents = longs(latentSlots);
+                IValue images = longs(imageSlots)) {
+            run("project_images", latents, images).close();
+        }
+    }
+
+    @Override
+    public float[][] forward(Step step) {
         try (NDManager scope = manager.newSubManager(Device.cpu());
                 StepValues values = new StepValues(scope, step);
-                IValue keep = IValue.from((long) logitsToKeep);
                 IValue result = run(
                         "forward",
                         values.inputIds,
                         values.positionIds,
-                        values.attentionMask,
-                        images.handle(),
+                        values.tokenSlots,
+                        values.rows,
+                        values.runs,
                         values.spans,
-                        cache.handle(),
-                        keep)) {
-            cache.advance(step.tokens());
-            return split(floats(result, scope), step.rows(), logitsToKeep);
+                        values.logitTokens)) {
+            return split(floats(result, scope), vocabularySize());
         }
     }
 
     /**
      * Like {@link #forward}, but returns the residual stream after every block, gated and plain in turn, and at last
-     * after the final norm: each (B, T, E), flattened.
+     * after the final norm: each (T, E), flattened.
      */
-    List<float[]> hiddenStates(Step step, ImageStates images, KeyValueCache cache) {
+    List<float[]> hiddenStates(Step step) {
         try (NDManager scope = manager.newSubManager(Device.cpu());
                 StepValues values = new StepValues(scope, step);
                 IValue result = run(
                         "hidden_states",
                         values.inputIds,
                         values.positionIds,
-                        values.attentionMask,
-                        images.handle(),
-                        values.spans,
-                        cache.handle())) {
-            cache.advance(step.tokens());
+                        values.tokenSlots,
+                        values.rows,
+                        values.runs,
+                        values.spans)) {
             List<float[]> states = new ArrayList<>();
             for (PtNDArray state : result.toTensorArray((PtNDManager) scope)) {
                 state.attach(scope);
@@ -240,13 +281,16 @@ public final class IdeficsModel implements AutoCloseable {
         }
     }
 
-    private static float[][][] split(float[] flat, int rows, int tokens) {
-        int width = flat.length / (rows * tokens);
-        float[][][] result = new float[rows][tokens][width];
-        for (int i = 0; i < rows * tokens; i++) {
-            System.arraycopy(flat, i * width, result[i / tokens][i % tokens], 0, width);
+    private static float[][] split(float[] flat, int width) {
+        float[][] rows = new float[flat.length / width][];
+        for (int i = 0; i < rows.length; i++) {
+            rows[i] = Arrays.copyOfRange(flat, i * width, (i + 1) * width);
         }
-        return result;
+        return rows;
+    }
+
+    private static IValue longs(int[] values) {
+        return IValue.listFrom(Arrays.stream(values).asLongStream().toArray());
     }
 
     private static PtNDArray wrap(NDManager cpu, StoredTensor tensor) {
@@ -267,7 +311,7 @@ public final class IdeficsModel implements AutoCloseable {
     }
 
     private static Device device(String name) {
-        if (name.equals("cpu")) {
+        if (name.matches("cpu(:0)?")) {
             return Device.cpu();
         }
         if (name.matches("cuda:\\d{1,3}")) {
@@ -303,31 +347,36 @@ public final class IdeficsModel implements AutoCloseable {
 
         private final IValue inputIds;
         private final IValue positionIds;
-        private final IValue attentionMask;
+        private final IValue tokenSlots;
+        private final IValue rows;
+        private final IValue runs;
         private final IValue spans;
+        private final IValue logitTokens;
 
         StepValues(NDManager scope, Step step) {
-            inputIds = IValue.from(longs(scope, step.inputIds()));
-            positionIds = IValue.from(longs(scope, step.positionIds()));
-            int[][] mask = step.attentionMask();
-            attentionMask = mask == null ? IValue.listFrom(new PtNDArray[0]) : IValue.listFrom(longs(scope, mask));
-            spans = IValue.listFrom(step.imageSpans());
+            StepArrays arrays = new StepArrays(step);
+            inputIds = vector(scope, arrays.inputIds);
+            positionIds = vector(scope, arrays.positionIds);
+            tokenSlots = vector(scope, arrays.tokenSlots);
+            rows = IValue.listFrom(arrays.rows());
+            runs = IValue.listFrom(arrays.runs());
+            spans = IValue.listFrom(arrays.spans());
+            logitTokens = vector(scope, arrays.logitTokens);
         }
 
-        private static PtNDArray longs(NDManager scope, int[][] rows) {
-            long[] flat = Arrays.stream(rows)
-                    .flatMapToInt(Arrays::stream)
-                    .asLongStream()
-                    .toArray();
-            return (PtNDArray) scope.create(flat, new Shape(rows.length, rows[0].length));
+        private static IValue vector(NDManager scope, long[] values) {
+            return IValue.from((PtNDArray) scope.create(values));
         }
 
         @Override
         public void close() {
             inputIds.close();
             positionIds.close();
-            attentionMask.close();
+            tokenSlots.close();
+            rows.close();
+            runs.close();
             spans.close();
+            logitTokens.close();
         }
     }
 }

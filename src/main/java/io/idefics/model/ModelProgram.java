@@ -22,7 +22,7 @@ import java.util.zip.ZipOutputStream;
 final class ModelProgram {
 
     private static final List<String> FILES =
-            List.of("configuration.py", "nn.py", "vision.py", "perceiver.py", "modeling.py");
+            List.of("configuration.py", "attention.py", "nn.py", "vision.py", "perceiver.py", "modeling.py");
 
     private static final String NAME = "idefics";
     private static final String PACKAGE = "__torch__.idefics.";
@@ -82,6 +82,10 @@ final class ModelProgram {
         pickle.endObject();
         pickle.key("model").none();
         pickle.key("lm_head").none();
+        pickle.key("cache").none();
+        pickle.key("images").none();
+        pickle.key("latents").none();
+        pickle.key("encoding").none();
         pickle.endObject();
         return pickle.toByteArray();
     }

@@ -1,52 +1,45 @@
 package io.idefics.model;
 
-import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
- * The next tokens of every row of a batch: a whole prompt in prefill, one token in decode.
+ * The next tokens of some sequences, run together: whole prompts, chunks of prompts and single tokens, of any length and
+ * with any images. Nothing is padded.
  *
- * @param inputIds token ids, (B, T)
- * @param positionIds positions for the rotary embedding, (B, T)
- * @param attentionMask 1 for tokens and 0 for padding, of the cached tokens and the new ones, (B, S); null without
- *     padding
- * @param imageIndex for each token the index in the {@link ImageStates} of the image that it sees, or -1, (B, T)
+ * @param rows one element a sequence, at least one
  */
-public record Step(int[][] inputIds, int[][] positionIds, int @Nullable [][] attentionMask, int[][] imageIndex) {
+public record Step(List<Row> rows) {
 
-    /** Tokens of one unpadded sequence that follow {@code past} cached ones. */
-    public static Step of(int[] inputIds, int past, int[] imageIndex) {
-        int[] positionIds = new int[inputIds.length];
-        for (int t = 0; t < positionIds.length; t++) {
-            positionIds[t] = past + t;
-        }
-        return new Step(new int[][] {inputIds}, new int[][] {positionIds}, null, new int[][] {imageIndex});
-    }
+    /**
+     * The next tokens of one sequence.
+     *
+     * @param inputIds the tokens to run, (t), t at least 1
+     * @param past how many tokens of the sequence were run before
+     * @param cacheRuns the token slots of the sequence in token order, those of the past tokens and of the new ones:
+     *     first slot and end of each run of neighbouring slots
+     * @param imageSlots for each token to run the image slot that it sees, or -1 for none, (t)
+     * @param logitsToKeep for how many of the last tokens logits are wanted, 0 to t
+     */
+    public record Row(int[] inputIds, int past, int[] cacheRuns, int[] imageSlots, int logitsToKeep) {
 
-    public int rows() {
-        return inputIds.length;
-    }
-
-    public int tokens() {
-        return inputIds[0].length;
-    }
-
-    /** Runs of tokens that see one image, flattened: row, start, end, image, and so on. */
-    long[] imageSpans() {
-        List<Integer> spans = new ArrayList<>();
-        for (int row = 0; row < imageIndex.length; row++) {
-            int[] index = imageIndex[row];
-            for (int start = 0, end; start < index.length; start = end) {
-                end = start + 1;
-                while (end < index.length && index[end] == index[start]) {
-                    end++;
-                }
-                if (index[start] >= 0) {
-                    spans.addAll(List.of(row, start, end, index[start]));
-                }
+        public Row {
+            int slots = 0;
+            for (int i = 0; i < cacheRuns.length; i += 2) {
+                slots += cacheRuns[i + 1] - cacheRuns[i];
+            }
+            if (slots != past + inputIds.length || imageSlots.length != inputIds.length) {
+                throw new IllegalArgumentException("A row of " + inputIds.length + " tokens after " + past + " has "
+                        + slots + " token slots and " + imageSlots.length + " image slots");
             }
         }
-        return spans.stream().mapToLong(Integer::longValue).toArray();
+    }
+
+    public Step {
+        rows = List.copyOf(rows);
+    }
+
+    /** The number of tokens of all rows. */
+    public int tokens() {
+        return rows.stream().mapToInt(row -> row.inputIds().length).sum();
     }
 }

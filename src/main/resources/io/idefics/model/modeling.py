@@ -2,89 +2,51 @@
 # (Alayrac et al., 2022) in front of every cross_layer_interval-th of them. Letters of the shape comments: nn.py.
 
 import __torch__.idefics.configuration
+import __torch__.idefics.attention
 import __torch__.idefics.nn
 import __torch__.idefics.vision
 import __torch__.idefics.perceiver
 
 
-# Keys and values of the decoder's self-attention for all tokens so far, one pair a layer, each (B, H, capacity, D).
-class KeyValueCache:
+# Keys and values in slots, kept on the device of the layer that they belong to. Which sequence or image owns which slot
+# is the host's affair: the program reads and writes the slots that a step names. Nothing is ever moved or grown.
+class Slots:
   keys : List[Tensor]
   values : List[Tensor]
-  length : int
-  capacity : int
-  def __init__(self: __torch__.idefics.modeling.KeyValueCache, rows: int, like: Tensor, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
-    head_dim = config.hidden_size // config.num_attention_heads
-    keys = annotate(List[Tensor], [])
-    values = annotate(List[Tensor], [])
-    for i in range(config.num_hidden_layers):
-      keys.append(torch.empty([rows, config.num_attention_heads, 0, head_dim], dtype=like.dtype, device=like.device))
-      values.append(torch.empty([rows, config.num_attention_heads, 0, head_dim], dtype=like.dtype, device=like.device))
-    self.keys = keys
-    self.values = values
-    self.length = 0
-    self.capacity = 0
-    return None
-
-  # Makes room for this many tokens more. Grows in steps, so that most tokens cost no copy.
-  def reserve(self: __torch__.idefics.modeling.KeyValueCache, tokens: int) -> NoneType:
-    needed = self.length + tokens
-    if needed > self.capacity:
-      capacity = (max(needed, self.capacity + self.capacity // 2) + 63) // 64 * 64
-      for i in range(len(self.keys)):
-        self.keys[i] = self.grown(self.keys[i], capacity)
-        self.values[i] = self.grown(self.values[i], capacity)
-      self.capacity = capacity
-    return None
-
-  def grown(self: __torch__.idefics.modeling.KeyValueCache, old: Tensor, capacity: int) -> Tensor:
-    new = torch.empty([old.size(0), old.size(1), capacity, old.size(3)], dtype=old.dtype, device=old.device)
-    if self.length > 0:
-      new[:, :, :self.length] = old[:, :, :self.length]
-    return new
-
-  # Appends k and v, (B, H, T, D), and returns all keys and values of the layer, (B, H, S, D).
-  def update(self: __torch__.idefics.modeling.KeyValueCache, layer: int, k: Tensor, v: Tensor) -> Tuple[Tensor, Tensor]:
-    end = self.length + k.size(2)
-    keys = self.keys[layer]
-    values = self.values[layer]
-    keys[:, :, self.length:end] = k
-    values[:, :, self.length:end] = v
-    return (keys[:, :, :end], values[:, :, :end])
-
-
-# What the decoder sees of images: keys and values of every gated block, each (I, H, L, D). Computed once an image.
-class ImageStates:
-  keys : List[Tensor]
-  values : List[Tensor]
-  def __init__(self: __torch__.idefics.modeling.ImageStates) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.Slots) -> NoneType:
     self.keys = annotate(List[Tensor], [])
     self.values = annotate(List[Tensor], [])
     return None
 
-
-# Which tokens see which image: tokens start..end of a row see one image and no other.
-class ImageSpans:
-  rows : List[int]
-  starts : List[int]
-  ends : List[int]
-  images : List[int]
-  # spans: row, start, end, image, and so on
-  def __init__(self: __torch__.idefics.modeling.ImageSpans, spans: List[int]) -> NoneType:
-    rows = annotate(List[int], [])
-    starts = annotate(List[int], [])
-    ends = annotate(List[int], [])
-    images = annotate(List[int], [])
-    for i in range(len(spans) // 4):
-      rows.append(spans[4 * i])
-      starts.append(spans[4 * i + 1])
-      ends.append(spans[4 * i + 2])
-      images.append(spans[4 * i + 3])
-    self.rows = rows
-    self.starts = starts
-    self.ends = ends
-    self.images = images
+  def add_layer(self: __torch__.idefics.modeling.Slots, size: List[int], dtype: int, device: Device) -> NoneType:
+    self.keys.append(torch.empty(size, dtype=dtype, device=device))
+    self.values.append(torch.empty(size, dtype=dtype, device=device))
     return None
+
+
+# The next tokens of some sequences, one after the other and without padding: T tokens in all.
+#   rows: for each sequence its first token, the end of its tokens, and its first run and the end of its runs, and so on
+#   runs: first slot and end of each run of cached tokens that all tokens of a row attend to, and so on
+#   spans: first token, end and image slot for each stretch of tokens that see one image, and so on
+# A row of one token has its own slot among its runs. A longer one has not: its tokens attend to one another causally.
+class Batch:
+  token_slots : Tensor
+  cos : Tensor
+  sin : Tensor
+  rows : List[int]
+  runs : List[int]
+  spans : List[int]
+  def __init__(self: __torch__.idefics.modeling.Batch, token_slots: Tensor, cos: Tensor, sin: Tensor, rows: List[int], runs: List[int], spans: List[int]) -> NoneType:
+    self.token_slots = token_slots  # (T)
+    self.cos = cos  # (T, 1, D / 2)
+    self.sin = sin  # (T, 1, D / 2)
+    self.rows = rows
+    self.runs = runs
+    self.spans = spans
+    return None
+
+  def to(self: __torch__.idefics.modeling.Batch, device: Device) -> __torch__.idefics.modeling.Batch:
+    return __torch__.idefics.modeling.Batch(self.token_slots.to(device), self.cos.to(device), self.sin.to(device), self.rows, self.runs, self.spans)
 
 
 # The vocabulary in two tables: the language model's own, and the tokens that IDEFICS added.
@@ -101,12 +63,12 @@ class IdeficsDecoupledEmbedding:
   def forward(self: __torch__.idefics.modeling.IdeficsDecoupledEmbedding, input_ids: Tensor) -> Tensor:
     additional = self.additional_embedding
     if additional is None:
-      return torch.embedding(self.weight, input_ids).to(6)  # (B, T, E)
+      return torch.embedding(self.weight, input_ids).to(6)  # (T, E)
     else:
       vocab_size = self.weight.size(0)
       own = torch.embedding(self.weight, input_ids.clamp(max=vocab_size - 1)).to(6)
       added = torch.embedding(additional, (input_ids - vocab_size).clamp(min=0)).to(6)
-      return torch.where((input_ids < vocab_size).unsqueeze(-1), own, added)  # (B, T, E)
+      return torch.where((input_ids < vocab_size).unsqueeze(-1), own, added)  # (T, E)
 
 
 class IdeficsDecoupledLinear:
@@ -124,7 +86,7 @@ class IdeficsDecoupledLinear:
     additional_fc = self.additional_fc
     if additional_fc is not None:
       logits = torch.cat([logits, additional_fc.forward(x).to(6)], -1)
-    return logits  # (B, T, vocabulary)
+    return logits  # (T, vocabulary)
 
 
 # Rotary position embedding (Su et al., 2021), half-rotation form.
@@ -135,18 +97,19 @@ class IdeficsEmbedding:
     self.inv_freq = torch.reciprocal(torch.pow(10000., exponents))
     return None
 
-  # position_ids (B, T) -> cos and sin, each (B, 1, T, D)
+  # position_ids (T) -> cos and sin, each (T, 1, D / 2): both halves of a head turn by the same angles
   def forward(self: __torch__.idefics.modeling.IdeficsEmbedding, position_ids: Tensor) -> Tuple[Tensor, Tensor]:
-    angles = position_ids.to(6).unsqueeze(-1) * self.inv_freq  # (B, T, D / 2)
-    angles = torch.cat([angles, angles], -1).unsqueeze(1)  # (B, 1, T, D)
+    angles = (position_ids.to(6).unsqueeze(-1) * self.inv_freq).unsqueeze(1)
     return (angles.cos(), angles.sin())
 
 
+# x (T, H, D)
 def apply_rotary_pos_emb(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
   half = x.size(-1) // 2
   y = x.to(6)
-  rotated = torch.cat([-y[:, :, :, half:], y[:, :, :, :half]], -1)
-  return (y * cos + rotated * sin).to(x.dtype)
+  first = y[:, :, :half]
+  second = y[:, :, half:]
+  return torch.cat([(first * cos).addcmul_(second, sin, value=-1), (second * cos).addcmul_(first, sin)], -1).to(x.dtype)
 
 
 class IdeficsAttention:
@@ -165,18 +128,41 @@ class IdeficsAttention:
     self.layer = layer
     return None
 
-  # mask (B, 1, T, S), true where a token may attend; None is plain causal attention
-  def forward(self: __torch__.idefics.modeling.IdeficsAttention, x: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor], cache: __torch__.idefics.modeling.KeyValueCache) -> Tensor:
+  # x (T, E)
+  def forward(self: __torch__.idefics.modeling.IdeficsAttention, x: Tensor, batch: __torch__.idefics.modeling.Batch, cache: __torch__.idefics.modeling.Slots) -> Tensor:
     x = self.q_proj.rounded(x)
-    q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (B, H, T, D)
-    k = __torch__.idefics.nn.split_heads(self.k_proj.forward(x), self.heads)  # (B, H, T, D)
-    v = __torch__.idefics.nn.split_heads(self.v_proj.forward(x), self.heads)  # (B, H, T, D)
-    q = __torch__.idefics.modeling.apply_rotary_pos_emb(q, cos, sin)
-    k = __torch__.idefics.modeling.apply_rotary_pos_emb(k, cos, sin)
-    keys, values = cache.update(self.layer, k, v)  # (B, H, S, D)
-    causal = mask is None and q.size(2) > 1
-    y = torch.scaled_dot_product_attention(q, keys, values, mask, 0., causal)  # (B, H, T, D)
-    return self.o_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (B, T, E)
+    q = self.q_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
+    k = self.k_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
+    v = self.v_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
+    q = __torch__.idefics.modeling.apply_rotary_pos_emb(q, batch.cos, batch.sin)
+    k = __torch__.idefics.modeling.apply_rotary_pos_emb(k, batch.cos, batch.sin)
+    q = q.transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
+    k = k.transpose(0, 1)  # (H, T, D)
+    v = v.transpose(0, 1)  # (H, T, D)
+    keys = cache.keys[self.layer]  # (H, slots, D)
+    values = cache.values[self.layer]  # (H, slots, D)
+    keys.index_copy_(1, batch.token_slots, k.to(keys.dtype))
+    values.index_copy_(1, batch.token_slots, v.to(values.dtype))
+    outputs = annotate(List[Tensor], [])
+    for i in range(len(batch.rows) // 4):
+      start = batch.rows[4 * i]
+      end = batch.rows[4 * i + 1]
+      attention = __torch__.idefics.attention.Attention(q[:, :, start:end])
+      for j in range(batch.rows[4 * i + 2], batch.rows[4 * i + 3]):
+        first = batch.runs[2 * j]
+        last = batch.runs[2 * j + 1]
+        attention.attend(keys[:, first:last].unsqueeze(0), values[:, first:last].unsqueeze(0), False)
+      if end - start > 1:
+        attention.attend(k[:, start:end].unsqueeze(0), v[:, start:end].unsqueeze(0), True)
+      outputs.append(attention.output().squeeze(0).transpose(0, 1))  # (t, H, D)
+    return self.o_proj.forward(__torch__.idefics.modeling.joined(outputs).flatten(1))  # (T, E)
+
+
+def joined(parts: List[Tensor]) -> Tensor:
+  if len(parts) == 1:
+    return parts[0]
+  else:
+    return torch.cat(parts)
 
 
 class IdeficsCrossAttention:
@@ -187,7 +173,8 @@ class IdeficsCrossAttention:
   q_layer_norm : Optional[__torch__.idefics.nn.IdeficsRMSNorm]
   k_layer_norm : Optional[__torch__.idefics.nn.IdeficsRMSNorm]
   heads : int
-  def __init__(self: __torch__.idefics.modeling.IdeficsCrossAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  layer : int
+  def __init__(self: __torch__.idefics.modeling.IdeficsCrossAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
     self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
     self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
     self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
@@ -198,33 +185,37 @@ class IdeficsCrossAttention:
       self.q_layer_norm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".q_layer_norm", config.rms_norm_eps)
       self.k_layer_norm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".k_layer_norm", config.rms_norm_eps)
     self.heads = config.num_attention_heads
+    self.layer = layer
     return None
 
-  # image_hidden_states (I, L, vision width) -> keys and values, each (I, H, L, D)
-  def key_values(self: __torch__.idefics.modeling.IdeficsCrossAttention, image_hidden_states: Tensor) -> Tuple[Tensor, Tensor]:
+  # image_hidden_states (I, L, vision width) -> keys and values of the images in their slots
+  def store_images(self: __torch__.idefics.modeling.IdeficsCrossAttention, image_hidden_states: Tensor, slots: List[int], images: __torch__.idefics.modeling.Slots) -> NoneType:
     k = __torch__.idefics.nn.split_heads(self.k_proj.precise(image_hidden_states), self.heads)  # (I, H, L, D)
     v = __torch__.idefics.nn.split_heads(self.v_proj.precise(image_hidden_states), self.heads)  # (I, H, L, D)
     k_layer_norm = self.k_layer_norm
     if k_layer_norm is not None:
       k = k_layer_norm.forward(k)
-    return (k.to(6).contiguous(), v.to(6).contiguous())
+    for i in range(len(slots)):
+      images.keys[self.layer][slots[i]] = k[i]
+      images.values[self.layer][slots[i]] = v[i]
+    return None
 
-  # The result is zero for every token that sees no image: the cross-attention gate of the reference.
-  def forward(self: __torch__.idefics.modeling.IdeficsCrossAttention, x: Tensor, keys: Tensor, values: Tensor, spans: __torch__.idefics.modeling.ImageSpans) -> Tensor:
-    q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (B, H, T, D)
+  # x (T, E). The result is zero for every token that sees no image: the cross-attention gate of the reference.
+  def forward(self: __torch__.idefics.modeling.IdeficsCrossAttention, x: Tensor, spans: List[int], images: __torch__.idefics.modeling.Slots) -> Tensor:
+    q = self.q_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
     q_layer_norm = self.q_layer_norm
     if q_layer_norm is not None:
       q = q_layer_norm.forward(q)
-    q = q.to(6)
-    y = torch.zeros_like(q)
-    for i in range(len(spans.rows)):
-      row = spans.rows[i]
-      start = spans.starts[i]
-      end = spans.ends[i]
-      image = spans.images[i]
-      y[row:row + 1, :, start:end] = torch.scaled_dot_product_attention(
-          q[row:row + 1, :, start:end], keys[image:image + 1], values[image:image + 1])
-    return self.o_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (B, T, E)
+    q = q.to(6).transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
+    y = torch.zeros([x.size(0), self.heads, q.size(3)], dtype=6, device=q.device)  # (T, H, D)
+    for i in range(len(spans) // 3):
+      start = spans[3 * i]
+      end = spans[3 * i + 1]
+      image = spans[3 * i + 2]
+      seen = torch.scaled_dot_product_attention(
+          q[:, :, start:end], images.keys[self.layer][image:image + 1], images.values[self.layer][image:image + 1])
+      y[start:end] = seen.squeeze(0).transpose(0, 1)
+    return self.o_proj.forward(y.flatten(1))  # (T, E)
 
 
 class IdeficsGatedCrossAttentionLayer:
@@ -234,19 +225,19 @@ class IdeficsGatedCrossAttentionLayer:
   post_attention_layernorm : __torch__.idefics.nn.IdeficsRMSNorm
   mlp : __torch__.idefics.nn.IdeficsMLP
   alpha_dense : Tensor
-  def __init__(self: __torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
     self.input_layernorm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".input_layernorm", config.rms_norm_eps)
-    self.cross_attn = __torch__.idefics.modeling.IdeficsCrossAttention(weights, prefix + ".cross_attn", config)
-    self.alpha_cross_attn = weights.float32(prefix + ".alpha_cross_attn").tanh()  # (1) or (1, 1, E)
+    self.cross_attn = __torch__.idefics.modeling.IdeficsCrossAttention(weights, prefix + ".cross_attn", config, layer)
+    self.alpha_cross_attn = weights.float32(prefix + ".alpha_cross_attn").tanh().flatten()  # (1) or (E)
     self.post_attention_layernorm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".post_attention_layernorm", config.rms_norm_eps)
     self.mlp = __torch__.idefics.nn.IdeficsMLP(weights, prefix + ".mlp")
-    self.alpha_dense = weights.float32(prefix + ".alpha_dense").tanh()  # (1) or (1, 1, E)
+    self.alpha_dense = weights.float32(prefix + ".alpha_dense").tanh().flatten()  # (1) or (E)
     return None
 
   # Only the attention half depends on images; the dense half runs for every token, in pure text too.
-  def forward(self: __torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer, x: Tensor, layer: int, images: __torch__.idefics.modeling.ImageStates, spans: __torch__.idefics.modeling.ImageSpans) -> Tensor:
-    if len(spans.rows) > 0:
-      y = self.cross_attn.forward(self.input_layernorm.forward(x), images.keys[layer], images.values[layer], spans)
+  def forward(self: __torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer, x: Tensor, spans: List[int], images: __torch__.idefics.modeling.Slots) -> Tensor:
+    if len(spans) > 0:
+      y = self.cross_attn.forward(self.input_layernorm.forward(x), spans, images)
       x = x + self.alpha_cross_attn * y
     return x + self.alpha_dense * self.mlp.forward(self.post_attention_layernorm.forward(x))
 
@@ -263,13 +254,15 @@ class IdeficsDecoderLayer:
     self.mlp = __torch__.idefics.nn.IdeficsMLP(weights, prefix + ".mlp")
     return None
 
-  def forward(self: __torch__.idefics.modeling.IdeficsDecoderLayer, x: Tensor, cos: Tensor, sin: Tensor, mask: Optional[Tensor], cache: __torch__.idefics.modeling.KeyValueCache) -> Tensor:
-    x = x + self.self_attn.forward(self.input_layernorm.forward(x), cos, sin, mask, cache)
+  def forward(self: __torch__.idefics.modeling.IdeficsDecoderLayer, x: Tensor, batch: __torch__.idefics.modeling.Batch, cache: __torch__.idefics.modeling.Slots) -> Tensor:
+    x = x + self.self_attn.forward(self.input_layernorm.forward(x), batch, cache)
     return x + self.mlp.forward(self.post_attention_layernorm.forward(x))
 
 
 class IdeficsModel:
   config : __torch__.idefics.configuration.IdeficsConfig
+  dtype : int
+  devices : List[Device]
   vision_model : __torch__.idefics.vision.IdeficsVisionTransformer
   perceiver_resampler : Optional[__torch__.idefics.perceiver.IdeficsPerceiverResampler]
   embed_tokens : __torch__.idefics.modeling.IdeficsDecoupledEmbedding
@@ -277,24 +270,31 @@ class IdeficsModel:
   gated_cross_attn_layers : List[__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer]
   layers : List[__torch__.idefics.modeling.IdeficsDecoderLayer]
   norm : __torch__.idefics.nn.IdeficsRMSNorm
-  def __init__(self: __torch__.idefics.modeling.IdeficsModel, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
+  # devices: where each decoder layer lives, with the gated block in front of it. Images and embeddings live with the
+  # first one, the final norm with the last.
+  def __init__(self: __torch__.idefics.modeling.IdeficsModel, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, devices: List[Device]) -> NoneType:
     self.config = config
-    self.vision_model = __torch__.idefics.vision.IdeficsVisionTransformer(weights, prefix + ".vision_model", config)
+    self.dtype = weights.dtype
+    self.devices = devices
+    first = weights.on(devices[0])
+    self.vision_model = __torch__.idefics.vision.IdeficsVisionTransformer(first, prefix + ".vision_model", config)
     self.perceiver_resampler = None
     if config.use_resampler:
-      self.perceiver_resampler = __torch__.idefics.perceiver.IdeficsPerceiverResampler(weights, prefix + ".perceiver_resampler", config)
-    self.embed_tokens = __torch__.idefics.modeling.IdeficsDecoupledEmbedding(weights, prefix + ".embed_tokens")
+      self.perceiver_resampler = __torch__.idefics.perceiver.IdeficsPerceiverResampler(first, prefix + ".perceiver_resampler", config)
+    self.embed_tokens = __torch__.idefics.modeling.IdeficsDecoupledEmbedding(first, prefix + ".embed_tokens")
     head_dim = config.hidden_size // config.num_attention_heads
-    self.rotary_emb = __torch__.idefics.modeling.IdeficsEmbedding(head_dim, self.embed_tokens.weight.device)
+    self.rotary_emb = __torch__.idefics.modeling.IdeficsEmbedding(head_dim, devices[0])
     gated_cross_attn_layers = annotate(List[__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer], [])
-    for i in range(config.num_hidden_layers // config.cross_layer_interval):
-      gated_cross_attn_layers.append(__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer(weights, prefix + ".gated_cross_attn_layers." + str(i), config))
-    self.gated_cross_attn_layers = gated_cross_attn_layers
     layers = annotate(List[__torch__.idefics.modeling.IdeficsDecoderLayer], [])
     for i in range(config.num_hidden_layers):
-      layers.append(__torch__.idefics.modeling.IdeficsDecoderLayer(weights, prefix + ".layers." + str(i), config, i))
+      here = weights.on(devices[i])
+      if i % config.cross_layer_interval == 0 and len(gated_cross_attn_layers) < config.num_hidden_layers // config.cross_layer_interval:
+        g = i // config.cross_layer_interval
+        gated_cross_attn_layers.append(__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer(here, prefix + ".gated_cross_attn_layers." + str(g), config, g))
+      layers.append(__torch__.idefics.modeling.IdeficsDecoderLayer(here, prefix + ".layers." + str(i), config, i))
+    self.gated_cross_attn_layers = gated_cross_attn_layers
     self.layers = layers
-    self.norm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".norm", config.rms_norm_eps)
+    self.norm = __torch__.idefics.nn.IdeficsRMSNorm(weights.on(devices[-1]), prefix + ".norm", config.rms_norm_eps)
     return None
 
   # vision_states (I, P, vision width) -> what cross-attention reads, (I, L, vision width)
@@ -305,46 +305,48 @@ class IdeficsModel:
     else:
       return vision_states
 
-  # image_hidden_states (I, L, vision width) -> keys and values of every gated block
-  def image_states(self: __torch__.idefics.modeling.IdeficsModel, image_hidden_states: Tensor) -> __torch__.idefics.modeling.ImageStates:
-    images = __torch__.idefics.modeling.ImageStates()
+  # Room for the keys and values of so many tokens.
+  def token_cache(self: __torch__.idefics.modeling.IdeficsModel, slots: int) -> __torch__.idefics.modeling.Slots:
+    heads = self.config.num_attention_heads
+    cache = __torch__.idefics.modeling.Slots()
+    for device in self.devices:
+      cache.add_layer([heads, slots, self.config.hidden_size // heads], self.dtype, device)
+    return cache
+
+  # Room for the keys and values of so many images, each of so many latents.
+  def image_cache(self: __torch__.idefics.modeling.IdeficsModel, slots: int, latents: int) -> __torch__.idefics.modeling.Slots:
+    heads = self.config.num_attention_heads
+    cache = __torch__.idefics.modeling.Slots()
+    for g in range(len(self.gated_cross_attn_layers)):
+      device = self.devices[g * self.config.cross_layer_interval]
+      cache.add_layer([slots, heads, latents, self.config.hidden_size // heads], 6, device)
+    return cache
+
+  # image_hidden_states (I, L, vision width) -> keys and values of every gated block, in the slots of the images
+  def store_images(self: __torch__.idefics.modeling.IdeficsModel, image_hidden_states: Tensor, slots: List[int], images: __torch__.idefics.modeling.Slots) -> NoneType:
     for layer in self.gated_cross_attn_layers:
-      k, v = layer.cross_attn.key_values(image_hidden_states)
-      images.keys.append(k)
-      images.values.append(v)
-    return images
+      layer.cross_attn.store_images(image_hidden_states.to(images.keys[layer.cross_attn.layer].device), slots, images)
+    return None
 
-  # Which cached tokens a new token attends to, (B, 1, T, S): causal, and never padding. A padding token attends to
-  # itself, so that its undefined row stays finite. None where plain causal attention says it all.
-  def self_attention_mask(self: __torch__.idefics.modeling.IdeficsModel, tokens: int, past: int, attention_mask: Optional[Tensor], device: Device) -> Optional[Tensor]:
-    if attention_mask is None and (past == 0 or tokens == 1):
-      return None
-    else:
-      total = past + tokens
-      query = torch.arange(past, total, device=device).unsqueeze(-1)  # (T, 1)
-      key = torch.arange(0, total, device=device)  # (S)
-      mask = (key <= query)[None, None]  # (1, 1, T, S)
-      if attention_mask is not None:
-        mask = mask.logical_and(attention_mask.to(11)[:, None, None]).logical_or(key == query)
-      return mask
-
-  # trace, where given, receives the residual stream after every block and after the final norm
-  def forward(self: __torch__.idefics.modeling.IdeficsModel, input_ids: Tensor, position_ids: Tensor, attention_mask: Optional[Tensor], images: __torch__.idefics.modeling.ImageStates, spans: __torch__.idefics.modeling.ImageSpans, cache: __torch__.idefics.modeling.KeyValueCache, trace: Optional[List[Tensor]]) -> Tensor:
-    tokens = input_ids.size(1)
-    cache.reserve(tokens)
-    mask = self.self_attention_mask(tokens, cache.length, attention_mask, input_ids.device)
-    cos, sin = self.rotary_emb.forward(position_ids)
-    x = self.embed_tokens.forward(input_ids)  # (B, T, E)
+  # input_ids, position_ids, token_slots (T); trace, where given, receives the residual stream after every block
+  def forward(self: __torch__.idefics.modeling.IdeficsModel, input_ids: Tensor, position_ids: Tensor, token_slots: Tensor, rows: List[int], runs: List[int], spans: List[int], cache: __torch__.idefics.modeling.Slots, images: __torch__.idefics.modeling.Slots, trace: Optional[List[Tensor]]) -> Tensor:
+    device = self.devices[0]
+    cos, sin = self.rotary_emb.forward(position_ids.to(device))
+    batch = __torch__.idefics.modeling.Batch(token_slots.to(device), cos, sin, rows, runs, spans)
+    x = self.embed_tokens.forward(input_ids.to(device))  # (T, E)
     for i in range(len(self.layers)):
-      if i % self.config.cross_layer_interval == 0:
-        g = i // self.config.cross_layer_interval
-        x = self.gated_cross_attn_layers[g].forward(x, g, images, spans)
+      if self.devices[i] != device:
+        device = self.devices[i]
+        batch = batch.to(device)
+        x = x.to(device)
+      g = i // self.config.cross_layer_interval
+      if i % self.config.cross_layer_interval == 0 and g < len(self.gated_cross_attn_layers):
+        x = self.gated_cross_attn_layers[g].forward(x, batch.spans, images)
         if trace is not None:
           trace.append(x)
-      x = self.layers[i].forward(x, cos, sin, mask, cache)
+      x = self.layers[i].forward(x, batch, cache)
       if trace is not None:
         trace.append(x)
-    cache.length = cache.length + tokens
     return x
 
 
@@ -355,15 +357,22 @@ class IdeficsForVisionText2Text(Module):
   config : __torch__.idefics.configuration.IdeficsConfig
   model : Optional[__torch__.idefics.modeling.IdeficsModel]
   lm_head : Optional[__torch__.idefics.modeling.IdeficsDecoupledLinear]
+  cache : Optional[__torch__.idefics.modeling.Slots]
+  images : Optional[__torch__.idefics.modeling.Slots]
+  latents : Optional[Tensor]
+  encoding : Optional[__torch__.idefics.vision.ImageEncoding]
 
   # weights: checkpoint tensors by name; those of bfloat16_bits are bfloat16 in the guise of float16, which is how the
-  # host passes two-byte types. dtype is that of matrices.
-  def load(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: Dict[str, Tensor], bfloat16_bits: Dict[str, Tensor], dtype: int, device: str) -> NoneType:
+  # host passes two-byte types. dtype is that of matrices, layer_devices the place of each decoder layer, with commas between.
+  def load(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: Dict[str, Tensor], bfloat16_bits: Dict[str, Tensor], dtype: int, layer_devices: str) -> NoneType:
     for name, bits in bfloat16_bits.items():
       weights[name] = torch.empty([0], dtype=15).set_(bits)  # the same memory, read as bfloat16
-    loaded = __torch__.idefics.nn.Weights(weights, dtype, torch.device(device))
-    self.model = __torch__.idefics.modeling.IdeficsModel(loaded, "model", self.config)
-    self.lm_head = __torch__.idefics.modeling.IdeficsDecoupledLinear(loaded, "lm_head")
+    devices = annotate(List[Device], [])
+    for name in layer_devices.split(","):
+      devices.append(torch.device(name))
+    loaded = __torch__.idefics.nn.Weights(weights, dtype, devices[0])
+    self.model = __torch__.idefics.modeling.IdeficsModel(loaded, "model", self.config, devices)
+    self.lm_head = __torch__.idefics.modeling.IdeficsDecoupledLinear(loaded.on(devices[-1]), "lm_head")
     return None
 
   def loaded(self: __torch__.idefics.modeling.IdeficsForVisionText2Text) -> __torch__.idefics.modeling.IdeficsModel:
@@ -371,50 +380,84 @@ class IdeficsForVisionText2Text(Module):
     assert model is not None, "the weights are not loaded"
     return model
 
-  # pixel_values (I, 3, size, size) -> (I, P, vision width)
-  def vision(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, pixel_values: Tensor) -> Tensor:
+  # Makes room for the keys and values of tokens, for those of images, and for latents; each slot is of one of them.
+  def allocate(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, token_slots: int, image_slots: int, latent_slots: int, latents: int) -> NoneType:
     model = self.loaded()
-    return model.vision_model.forward(pixel_values.to(model.embed_tokens.weight.device))
+    self.cache = model.token_cache(token_slots)
+    self.images = model.image_cache(image_slots, latents)
+    width = model.vision_model.pre_layrnorm.weight.size(0)
+    self.latents = torch.empty([latent_slots, latents, width], dtype=6, device=model.devices[0])
+    return None
 
-  # vision_states (I, P, vision width) -> (I, L, vision width)
-  def resample(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, vision_states: Tensor) -> Tensor:
-    return self.loaded().resample(vision_states)
+  # pixel_values (I, 3, size, size) enter the vision tower.
+  def begin_encoding(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, pixel_values: Tensor) -> NoneType:
+    model = self.loaded()
+    self.encoding = model.vision_model.begin(pixel_values.to(model.devices[0]))
+    return None
 
-  # pixel_values (I, 3, size, size) -> keys and values of every gated block
-  def encode_images(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, pixel_values: Tensor) -> __torch__.idefics.modeling.ImageStates:
-    return self.loaded().image_states(self.resample(self.vision(pixel_values)))
+  # Runs the next layers of the vision tower; true when it is through.
+  def advance_encoding(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, layers: int) -> bool:
+    encoding = self.encoding
+    assert encoding is not None, "no images are in the vision tower"
+    return self.loaded().vision_model.advance(encoding, layers)
 
-  # For prompts without images.
-  def no_images(self: __torch__.idefics.modeling.IdeficsForVisionText2Text) -> __torch__.idefics.modeling.ImageStates:
-    return __torch__.idefics.modeling.ImageStates()
+  # Stores the latents of the images that have come through the vision tower.
+  def end_encoding(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, slots: List[int]) -> NoneType:
+    encoding = self.encoding
+    latents = self.latents
+    assert encoding is not None, "no images are in the vision tower"
+    assert latents is not None, "the caches are not allocated"
+    states = self.loaded().resample(encoding.x)
+    for i in range(len(slots)):
+      latents[slots[i]] = states[i]
+    self.encoding = None
+    return None
 
-  def new_cache(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, rows: int) -> __torch__.idefics.modeling.KeyValueCache:
-    return __torch__.idefics.modeling.KeyValueCache(rows, self.loaded().layers[0].self_attn.k_proj.weight, self.config)
+  def abandon_encoding(self: __torch__.idefics.modeling.IdeficsForVisionText2Text) -> NoneType:
+    self.encoding = None
+    return None
 
-  # Runs the next tokens of every row and appends them to the cache.
-  #   input_ids, position_ids (B, T); attention_mask: one tensor (B, S), 0 where a row is padded, or none without padding
-  #   spans: row, start, end, image for each run of tokens that see an image
-  #   logits_to_keep: for how many of the last tokens logits are computed
-  # Returns float32 logits (B, logits_to_keep, vocabulary) on the CPU.
-  def forward(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, input_ids: Tensor, position_ids: Tensor, attention_mask: List[Tensor], images: __torch__.idefics.modeling.ImageStates, spans: List[int], cache: __torch__.idefics.modeling.KeyValueCache, logits_to_keep: int) -> Tensor:
+  # Computes the keys and values of images from their latents.
+  def project_images(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, latent_slots: List[int], image_slots: List[int]) -> NoneType:
+    latents = self.latents
+    images = self.images
+    assert latents is not None and images is not None, "the caches are not allocated"
+    states = torch.stack([latents[slot] for slot in latent_slots])
+    self.loaded().store_images(states, image_slots, images)
+    return None
+
+  # Runs the next tokens of some sequences and stores their keys and values in the slots of the tokens.
+  #   input_ids, position_ids, token_slots (T); rows, runs and spans as in Batch
+  #   logit_tokens: the tokens whose logits are wanted
+  # Returns float32 logits (len(logit_tokens), vocabulary) on the CPU.
+  def forward(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, input_ids: Tensor, position_ids: Tensor, token_slots: Tensor, rows: List[int], runs: List[int], spans: List[int], logit_tokens: Tensor) -> Tensor:
     trace = annotate(Optional[List[Tensor]], None)
-    x = self.decode(input_ids, position_ids, attention_mask, images, spans, cache, trace)
-    x = self.loaded().norm.forward(x[:, x.size(1) - logits_to_keep:])
+    x = self.decode(input_ids, position_ids, token_slots, rows, runs, spans, trace)
+    x = self.loaded().norm.forward(x.index_select(0, logit_tokens.to(x.device)))
     lm_head = self.lm_head
     assert lm_head is not None, "the weights are not loaded"
     return lm_head.forward(x).to(torch.device("cpu"))
 
   # Like forward, but returns the residual stream after every block, gated and plain in turn, then after the final norm.
-  def hidden_states(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, input_ids: Tensor, position_ids: Tensor, attention_mask: List[Tensor], images: __torch__.idefics.modeling.ImageStates, spans: List[int], cache: __torch__.idefics.modeling.KeyValueCache) -> List[Tensor]:
+  def hidden_states(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, input_ids: Tensor, position_ids: Tensor, token_slots: Tensor, rows: List[int], runs: List[int], spans: List[int]) -> List[Tensor]:
     trace = annotate(List[Tensor], [])
-    x = self.decode(input_ids, position_ids, attention_mask, images, spans, cache, trace)
+    x = self.decode(input_ids, position_ids, token_slots, rows, runs, spans, trace)
     trace.append(self.loaded().norm.forward(x))
     return trace
 
-  def decode(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, input_ids: Tensor, position_ids: Tensor, attention_mask: List[Tensor], images: __torch__.idefics.modeling.ImageStates, spans: List[int], cache: __torch__.idefics.modeling.KeyValueCache, trace: Optional[List[Tensor]]) -> Tensor:
+  def decode(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, input_ids: Tensor, position_ids: Tensor, token_slots: Tensor, rows: List[int], runs: List[int], spans: List[int], trace: Optional[List[Tensor]]) -> Tensor:
+    cache = self.cache
+    images = self.images
+    assert cache is not None and images is not None, "the caches are not allocated"
+    return self.loaded().forward(input_ids, position_ids, token_slots, rows, runs, spans, cache, images, trace)
+
+  # pixel_values (I, 3, size, size) -> (I, P, vision width)
+  def vision(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, pixel_values: Tensor) -> Tensor:
     model = self.loaded()
-    device = model.embed_tokens.weight.device
-    mask = annotate(Optional[Tensor], None)
-    if len(attention_mask) > 0:
-      mask = attention_mask[0].to(device)
-    return model.forward(input_ids.to(device), position_ids.to(device), mask, images, __torch__.idefics.modeling.ImageSpans(spans), cache, trace)
+    encoding = model.vision_model.begin(pixel_values.to(model.devices[0]))
+    model.vision_model.advance(encoding, len(model.vision_model.layers))
+    return encoding.x
+
+  # vision_states (I, P, vision width) -> (I, L, vision width)
+  def resample(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, vision_states: Tensor) -> Tensor:
+    return self.loaded().resample(vision_states)

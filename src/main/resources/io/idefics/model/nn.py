@@ -3,7 +3,7 @@
 # Only matrices have the compute type. Residuals, norms, softmax and accumulation are float32 whatever that is: a Linear
 # rounds its input to the type of its weight, and adding its output to a float32 residual widens it again.
 #
-# Letters of the shape comments: B batch, T tokens, S cached tokens and new ones, H heads, D head dim, E hidden size,
+# Letters of the shape comments: B batch, T tokens, t tokens of one sequence, S cached tokens, H heads, D head dim, E hidden size,
 # I images, P patches and the class token, L image tokens that the decoder sees.
 
 
@@ -17,6 +17,10 @@ class Weights:
     self.dtype = dtype
     self.device = device
     return None
+
+  # the same tensors for blocks that live on another device
+  def on(self: __torch__.idefics.nn.Weights, device: Device) -> __torch__.idefics.nn.Weights:
+    return __torch__.idefics.nn.Weights(self.tensors, self.dtype, device)
 
   def has(self: __torch__.idefics.nn.Weights, name: str) -> bool:
     return name in self.tensors

@@ -90,6 +90,17 @@ class IdeficsVisionEncoderLayer:
     return x + self.mlp.forward(self.layer_norm2.forward(x))
 
 
+# Images on their way through the tower: a batch can stop after any layer, so that it does not hold up others.
+class ImageEncoding:
+  x : Tensor
+  layer : int
+  # x (I, P, E)
+  def __init__(self: __torch__.idefics.vision.ImageEncoding, x: Tensor) -> NoneType:
+    self.x = x
+    self.layer = 0
+    return None
+
+
 class IdeficsVisionTransformer:
   embeddings : __torch__.idefics.vision.IdeficsVisionEmbeddings
   pre_layrnorm : __torch__.idefics.nn.LayerNorm
@@ -104,9 +115,14 @@ class IdeficsVisionTransformer:
     self.layers = layers
     return None
 
-  # pixel_values (I, 3, size, size) -> (I, P, E)
-  def forward(self: __torch__.idefics.vision.IdeficsVisionTransformer, pixel_values: Tensor) -> Tensor:
-    x = self.pre_layrnorm.forward(self.embeddings.forward(pixel_values))
-    for layer in self.layers:
-      x = layer.forward(x)
-    return x
+  # pixel_values (I, 3, size, size)
+  def begin(self: __torch__.idefics.vision.IdeficsVisionTransformer, pixel_values: Tensor) -> __torch__.idefics.vision.ImageEncoding:
+    return __torch__.idefics.vision.ImageEncoding(self.pre_layrnorm.forward(self.embeddings.forward(pixel_values)))
+
+  # Runs the next layers; true when all have run.
+  def advance(self: __torch__.idefics.vision.IdeficsVisionTransformer, encoding: __torch__.idefics.vision.ImageEncoding, layers: int) -> bool:
+    end = min(encoding.layer + layers, len(self.layers))
+    for i in range(encoding.layer, end):
+      encoding.x = self.layers[i].forward(encoding.x)
+    encoding.layer = end
+    return end == len(self.layers)

@@ -11,10 +11,14 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** A reference checkpoint, and what the reference implementation computed with it. */
 final class GoldenModel implements AutoCloseable {
+
+    static final int TOKEN_SLOTS = 4096;
 
     private static final Path ROOT = Path.of("src/test/resources/golden");
 
@@ -38,10 +42,29 @@ final class GoldenModel implements AutoCloseable {
     }
 
     IdeficsModel load(ComputeType type) {
+        return load(type, Collections.nCopies(directory.config().numHiddenLayers(), "cpu"));
+    }
+
+    /** The model with room for {@value #TOKEN_SLOTS} tokens, and with all pictures in the image slots of their numbers. */
+    IdeficsModel load(ComputeType type, List<String> layerDevices) {
         IdeficsModel.prepareThread();
         try (CheckpointWeights weights = directory.openWeights()) {
-            return IdeficsModel.load(directory.config(), weights, type, "cpu");
+            IdeficsModel model = IdeficsModel.load(directory.config(), weights, type, layerDevices);
+            List<PixelValues> images = images();
+            int[] slots = IntStream.range(0, images.size()).toArray();
+            model.allocate(TOKEN_SLOTS, images.size(), images.size());
+            model.beginEncoding(images);
+            while (!model.advanceEncoding(2)) {
+                // the next layers
+            }
+            model.endEncoding(slots);
+            model.projectImages(slots, slots);
+            return model;
         }
+    }
+
+    int layers() {
+        return directory.config().numHiddenLayers();
     }
 
     boolean has(String tensor) {
@@ -86,26 +109,32 @@ final class GoldenModel implements AutoCloseable {
         throw new IllegalArgumentException(name);
     }
 
-    /** The prompts of a case as one step. Image indices are those of {@link #images()}. */
-    Step prompt(String name) {
+    /** A prompt without its padding; image indices are those of {@link #images()}. */
+    record Prompt(int[] inputIds, int[] imageIndex) {}
+
+    /** The prompts of a case. */
+    List<Prompt> prompts(String name) {
         JsonNode golden = golden(name);
-        int[][] mask = ints(name + ".attention_mask");
-        int[][] positions = new int[mask.length][];
-        int[][] imageIndex = new int[mask.length][];
-        boolean padded = false;
-        for (int row = 0; row < mask.length; row++) {
-            positions[row] = new int[mask[row].length];
-            imageIndex[row] = new int[mask[row].length];
-            int position = 0;
-            for (int t = 0; t < mask[row].length; t++) {
-                positions[row][t] = mask[row][t] == 0 ? 1 : position++;
-                padded |= mask[row][t] == 0;
-                int slot = golden.get("image_index").get(row).get(t).intValue();
-                imageIndex[row][t] =
-                        slot < 0 ? -1 : golden.get("images").get(row).get(slot).intValue();
+        int[][] ids = ints(name + ".input_ids");
+        int[][] mask = attentionMask(name);
+        List<Prompt> prompts = new ArrayList<>();
+        for (int row = 0; row < ids.length; row++) {
+            IntStream.Builder inputIds = IntStream.builder();
+            IntStream.Builder imageIndex = IntStream.builder();
+            for (int t = 0; t < ids[row].length; t++) {
+                if (mask[row][t] == 1) {
+                    int slot = golden.get("image_index").get(row).get(t).intValue();
+                    inputIds.add(ids[row][t]);
+                    imageIndex.add(
+                            slot < 0
+                                    ? -1
+                                    : golden.get("images").get(row).get(slot).intValue());
+                }
             }
+            prompts.add(
+                    new Prompt(inputIds.build().toArray(), imageIndex.build().toArray()));
         }
-        return new Step(ints(name + ".input_ids"), positions, padded ? mask : null, imageIndex);
+        return prompts;
     }
 
     int[][] attentionMask(String name) {

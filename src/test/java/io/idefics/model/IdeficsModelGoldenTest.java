@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.model.GoldenModel.Prompt;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -50,27 +51,24 @@ class IdeficsModelGoldenTest {
     @MethodSource("checkpoints")
     void hiddenStates_float32_matchReference(String checkpoint, String data) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data);
-                IdeficsModel model = golden.load(ComputeType.FLOAT32);
-                ImageStates images = model.encodeImages(golden.images())) {
+                IdeficsModel model = golden.load(ComputeType.FLOAT32)) {
             for (JsonNode fact : golden.facts.get("cases")) {
                 String name = fact.get("name").textValue();
-                try (KeyValueCache cache = model.newCache(golden.prompt(name).rows())) {
-                    List<float[]> states = model.hiddenStates(golden.prompt(name), images, cache);
-                    List<String> stages = stages(model);
-                    assertThat(states).hasSameSizeAs(stages);
-                    int compared = 0;
-                    for (int i = 0; i < states.size(); i++) {
-                        String tensor = name + "." + stages.get(i);
-                        if (golden.has(tensor)) {
-                            boolean first = stages.get(i).endsWith("_0");
-                            Difference difference =
-                                    difference(states.get(i), golden.floats(tensor), golden.attentionMask(name));
-                            assertThat(difference.max()).as(tensor).isLessThanOrEqualTo(first ? 2e-4 : 5e-4);
-                            compared++;
-                        }
+                List<float[]> states = model.hiddenStates(new Rows(model, golden.prompts(name)).rest(0));
+                List<String> stages = stages(model);
+                assertThat(states).hasSameSizeAs(stages);
+                int compared = 0;
+                for (int i = 0; i < states.size(); i++) {
+                    String tensor = name + "." + stages.get(i);
+                    if (golden.has(tensor)) {
+                        boolean first = stages.get(i).endsWith("_0");
+                        Difference difference =
+                                difference(states.get(i), golden.floats(tensor), golden.attentionMask(name));
+                        assertThat(difference.max()).as(tensor).isLessThanOrEqualTo(first ? 2e-4 : 5e-4);
+                        compared++;
                     }
-                    assertThat(compared).isGreaterThanOrEqualTo(4);
                 }
+                assertThat(compared).isGreaterThanOrEqualTo(4);
             }
         }
     }
@@ -79,16 +77,33 @@ class IdeficsModelGoldenTest {
     @MethodSource("checkpoints")
     void logits_float32_matchReferenceAtEveryPosition(String checkpoint, String data) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data);
-                IdeficsModel model = golden.load(ComputeType.FLOAT32);
-                ImageStates images = model.encodeImages(golden.images())) {
-            for (JsonNode fact : golden.facts.get("cases")) {
-                String name = fact.get("name").textValue();
-                List<Difference> differences = logitDifferences(golden, model, images, name);
-                assertThat(differences).isNotEmpty();
-                for (Difference difference : differences) {
-                    assertThat(difference.max()).as(name).isLessThanOrEqualTo(1e-3);
-                    assertThat(difference.mean()).as(name).isLessThanOrEqualTo(1e-4);
-                }
+                IdeficsModel model = golden.load(ComputeType.FLOAT32)) {
+            assertLogits(golden, model);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("checkpoints")
+    void logits_layersOnTwoDevices_matchReferenceAtEveryPosition(String checkpoint, String data) {
+        try (GoldenModel golden = new GoldenModel(checkpoint, data)) {
+            List<String> devices = new ArrayList<>();
+            for (int layer = 0; layer < golden.layers(); layer++) {
+                devices.add(layer < golden.layers() / 2 ? "cpu" : "cpu:0"); // one processor under two names
+            }
+            try (IdeficsModel model = golden.load(ComputeType.FLOAT32, devices)) {
+                assertLogits(golden, model);
+            }
+        }
+    }
+
+    private static void assertLogits(GoldenModel golden, IdeficsModel model) {
+        for (JsonNode fact : golden.facts.get("cases")) {
+            String name = fact.get("name").textValue();
+            List<Difference> differences = logitDifferences(golden, model, name);
+            assertThat(differences).isNotEmpty();
+            for (Difference difference : differences) {
+                assertThat(difference.max()).as(name).isLessThanOrEqualTo(1e-3);
+                assertThat(difference.mean()).as(name).isLessThanOrEqualTo(1e-4);
             }
         }
     }
@@ -114,12 +129,11 @@ class IdeficsModelGoldenTest {
 
     private static Difference bfloat16Difference(String checkpoint, String data) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data);
-                IdeficsModel model = golden.load(ComputeType.BFLOAT16);
-                ImageStates images = model.encodeImages(golden.images())) {
+                IdeficsModel model = golden.load(ComputeType.BFLOAT16)) {
             List<Difference> differences = new ArrayList<>();
             for (JsonNode fact : golden.facts.get("cases")) {
                 differences.addAll(
-                        logitDifferences(golden, model, images, fact.get("name").textValue()));
+                        logitDifferences(golden, model, fact.get("name").textValue()));
             }
             return Difference.of(differences);
         }
@@ -141,33 +155,50 @@ class IdeficsModelGoldenTest {
     @MethodSource("checkpoints")
     void forward_inChunks_matchesOnePass(String checkpoint, String data) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data);
-                IdeficsModel model = golden.load(ComputeType.FLOAT32);
-                ImageStates images = model.encodeImages(golden.images());
-                KeyValueCache whole = model.newCache(1);
-                KeyValueCache parts = model.newCache(1)) {
-            Step prompt = golden.prompt("three_images");
-            int[] ids = prompt.inputIds()[0];
-            float[] expected = model.forward(prompt, images, whole, 1)[0][0];
+                IdeficsModel model = golden.load(ComputeType.FLOAT32)) {
+            List<Prompt> prompt = golden.prompts("three_images");
+            float[] expected = new Rows(model, prompt).run(1)[0];
 
+            Rows chunks = new Rows(model, prompt);
             float[] actual = {};
-            for (int start = 0; start < ids.length; start += 7) {
-                int end = Math.min(start + 7, ids.length);
-                Step chunk = Step.of(
-                        Arrays.copyOfRange(ids, start, end),
-                        start,
-                        Arrays.copyOfRange(prompt.imageIndex()[0], start, end));
-                actual = model.forward(chunk, images, parts, 1)[0][0];
+            while (!chunks.isRun(0)) {
+                actual = chunks.run(0, 7);
             }
 
             assertThat(actual).containsExactly(expected, within(1e-3f));
-            assertThat(parts.length()).isEqualTo(ids.length);
+        }
+    }
+
+    /** Prompts of every kind in one step: text alone, one image, many images. */
+    @ParameterizedTest
+    @MethodSource("checkpoints")
+    void forward_allCasesInOneStep_givesEachRowWhatItGetsAlone(String checkpoint, String data) {
+        try (GoldenModel golden = new GoldenModel(checkpoint, data);
+                IdeficsModel model = golden.load(ComputeType.FLOAT32)) {
+            List<Prompt> prompts = new ArrayList<>();
+            golden.facts
+                    .get("cases")
+                    .forEach(fact ->
+                            prompts.addAll(golden.prompts(fact.get("name").textValue())));
+            Rows together = new Rows(model, prompts);
+            float[][] prefill = together.run(1);
+            for (int row = 0; row < prompts.size(); row++) {
+                together.append(row, argmax(prefill[row]));
+            }
+            float[][] decode = together.run(1);
+
+            for (int row = 0; row < prompts.size(); row++) {
+                Rows alone = new Rows(model, List.of(prompts.get(row)));
+                assertThat(alone.run(1)[0]).as("prefill of row %d", row).containsExactly(prefill[row], within(1e-3f));
+                alone.append(0, argmax(prefill[row]));
+                assertThat(alone.run(1)[0]).as("decode of row %d", row).containsExactly(decode[row], within(1e-3f));
+            }
         }
     }
 
     private static void assertGenerations(String checkpoint, String data, boolean cached) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data);
-                IdeficsModel model = golden.load(ComputeType.FLOAT32);
-                ImageStates images = model.encodeImages(golden.images())) {
+                IdeficsModel model = golden.load(ComputeType.FLOAT32)) {
             for (JsonNode generation : golden.facts.get("generations")) {
                 List<List<Integer>> expected = new ArrayList<>();
                 generation.get("new_tokens").forEach(row -> {
@@ -175,7 +206,7 @@ class IdeficsModelGoldenTest {
                     row.forEach(id -> ids.add(id.intValue()));
                     expected.add(ids);
                 });
-                assertThat(generate(golden, model, images, generation, cached))
+                assertThat(generate(golden, model, generation, cached))
                         .as(generation.get("name").textValue())
                         .isEqualTo(expected);
             }
@@ -184,96 +215,51 @@ class IdeficsModelGoldenTest {
 
     /** Greedy decoding of all rows side by side, as the reference does it. */
     private static List<List<Integer>> generate(
-            GoldenModel golden, IdeficsModel model, ImageStates images, JsonNode generation, boolean cached) {
-        Step step = golden.prompt(generation.get("case").textValue());
-        int rows = step.rows();
+            GoldenModel golden, IdeficsModel model, JsonNode generation, boolean cached) {
+        Rows rows = new Rows(model, golden.prompts(generation.get("case").textValue()));
         List<List<Integer>> tokens = new ArrayList<>();
-        boolean[] done = new boolean[rows];
-        for (int row = 0; row < rows; row++) {
+        boolean[] done = new boolean[rows.count()];
+        for (int row = 0; row < rows.count(); row++) {
             tokens.add(new ArrayList<>());
         }
-        KeyValueCache cache = model.newCache(rows);
-        try {
-            for (int n = 0; n < generation.get("max_new_tokens").intValue(); n++) {
-                float[][][] logits = model.forward(step, images, cache, 1);
-                int[] next = new int[rows];
-                for (int row = 0; row < rows; row++) {
-                    for (JsonNode banned : generation.get("bad_words_ids")) {
-                        logits[row][0][banned.get(0).intValue()] = Float.NEGATIVE_INFINITY;
-                    }
-                    next[row] = argmax(logits[row][0]);
-                    if (!done[row]) {
-                        tokens.get(row).add(next[row]);
-                        for (JsonNode eos : generation.get("eos_token_id")) {
-                            done[row] |= eos.intValue() == next[row];
-                        }
+        for (int n = 0; n < generation.get("max_new_tokens").intValue(); n++) {
+            float[][] logits = rows.run(1);
+            for (int row = 0; row < rows.count(); row++) {
+                for (JsonNode banned : generation.get("bad_words_ids")) {
+                    logits[row][banned.get(0).intValue()] = Float.NEGATIVE_INFINITY;
+                }
+                int next = argmax(logits[row]);
+                rows.append(row, next);
+                if (!done[row]) {
+                    tokens.get(row).add(next);
+                    for (JsonNode eos : generation.get("eos_token_id")) {
+                        done[row] |= eos.intValue() == next;
                     }
                 }
-                if (allTrue(done)) {
-                    break;
-                }
-                step = cached ? following(step, next) : appended(step, next);
-                if (!cached) {
-                    cache.close();
-                    cache = model.newCache(rows);
-                }
             }
-            return tokens;
-        } finally {
-            cache.close();
-        }
-    }
-
-    /** The step that runs the chosen tokens alone, after everything that is cached. */
-    private static Step following(Step step, int[] next) {
-        Step whole = appended(step, next);
-        return new Step(
-                last(whole.inputIds()), last(whole.positionIds()), whole.attentionMask(), last(whole.imageIndex()));
-    }
-
-    /** The step that runs everything again, the chosen tokens included. */
-    private static Step appended(Step step, int[] next) {
-        int[][] ids = new int[step.rows()][];
-        int[][] positions = new int[step.rows()][];
-        int[][] index = new int[step.rows()][];
-        int[][] mask = step.attentionMask() == null ? null : new int[step.rows()][];
-        for (int row = 0; row < step.rows(); row++) {
-            int t = step.tokens() - 1;
-            ids[row] = append(step.inputIds()[row], next[row]);
-            positions[row] = append(step.positionIds()[row], step.positionIds()[row][t] + 1);
-            index[row] = append(step.imageIndex()[row], step.imageIndex()[row][t]);
-            if (mask != null) {
-                mask[row] = append(step.attentionMask()[row], 1);
+            if (allTrue(done)) {
+                break;
+            }
+            if (!cached) {
+                rows.rewind();
             }
         }
-        return new Step(ids, positions, mask, index);
+        return tokens;
     }
 
-    private static int[] append(int[] values, int value) {
-        int[] longer = Arrays.copyOf(values, values.length + 1);
-        longer[values.length] = value;
-        return longer;
-    }
-
-    private static int[][] last(int[][] rows) {
-        return Arrays.stream(rows).map(row -> new int[] {row[row.length - 1]}).toArray(int[][]::new);
-    }
-
-    private static List<Difference> logitDifferences(
-            GoldenModel golden, IdeficsModel model, ImageStates images, String name) {
-        Step prompt = golden.prompt(name);
+    private static List<Difference> logitDifferences(GoldenModel golden, IdeficsModel model, String name) {
+        List<Prompt> prompts = golden.prompts(name);
         List<Difference> differences = new ArrayList<>();
-        try (KeyValueCache cache = model.newCache(prompt.rows());
-                KeyValueCache lastOnly = model.newCache(prompt.rows())) {
-            float[][][] all = model.forward(prompt, images, cache, prompt.tokens());
-            if (golden.has(name + ".logits")) {
-                differences.add(difference(flatten(all), golden.floats(name + ".logits"), golden.attentionMask(name)));
-            }
-            float[][][] last = model.forward(prompt, images, lastOnly, 1);
-            int[][] everyRow = new int[prompt.rows()][];
-            Arrays.fill(everyRow, new int[] {1});
-            differences.add(difference(flatten(last), golden.floats(name + ".logits_last"), everyRow));
+        if (golden.has(name + ".logits")) {
+            differences.add(difference(
+                    flatten(new Rows(model, prompts).run(0)),
+                    golden.floats(name + ".logits"),
+                    golden.attentionMask(name)));
         }
+        int[][] everyRow = new int[prompts.size()][];
+        Arrays.fill(everyRow, new int[] {1});
+        differences.add(
+                difference(flatten(new Rows(model, prompts).run(1)), golden.floats(name + ".logits_last"), everyRow));
         return differences;
     }
 
@@ -302,35 +288,29 @@ class IdeficsModelGoldenTest {
         return 1;
     }
 
-    /** Largest and mean absolute difference over the positions whose mask is 1. */
+    /** Largest and mean absolute difference; the expected values cover padding as well, whose mask is 0. */
     private static Difference difference(float[] actual, float[] expected, int[][] mask) {
-        assertThat(actual).hasSameSizeAs(expected);
         int[] positions = Arrays.stream(mask).flatMapToInt(Arrays::stream).toArray();
-        int width = actual.length / positions.length;
+        int width = expected.length / positions.length;
+        assertThat(actual.length).isEqualTo(Arrays.stream(positions).sum() * width);
         double max = 0;
         double sum = 0;
-        long count = 0;
+        int at = 0;
         for (int p = 0; p < positions.length; p++) {
             for (int i = p * width; positions[p] == 1 && i < (p + 1) * width; i++) {
-                double difference = Math.abs((double) actual[i] - expected[i]);
+                double difference = Math.abs((double) actual[at++] - expected[i]);
                 assertThat(difference).isNotNaN();
                 max = Math.max(max, difference);
                 sum += difference;
-                count++;
             }
         }
-        return new Difference(max, sum / count, count);
+        return new Difference(max, sum / at, at);
     }
 
-    private static float[] flatten(float[][][] values) {
-        int width = values[0][0].length;
-        float[] flat = new float[values.length * values[0].length * width];
-        int at = 0;
-        for (float[][] row : values) {
-            for (float[] position : row) {
-                System.arraycopy(position, 0, flat, at, width);
-                at += width;
-            }
+    private static float[] flatten(float[][] rows) {
+        float[] flat = new float[rows.length * rows[0].length];
+        for (int row = 0; row < rows.length; row++) {
+            System.arraycopy(rows[row], 0, flat, row * rows[0].length, rows[0].length);
         }
         return flat;
     }
