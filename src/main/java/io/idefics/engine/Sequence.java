@@ -6,12 +6,12 @@ import reactor.core.publisher.FluxSink;
 final class Sequence {
 
     private final SequenceRequest request;
-    private final FluxSink<Integer> tokens;
+    private final FluxSink<SequenceEvent> tokens;
     private final Sampler sampler;
     private int generated;
     private boolean finished;
 
-    Sequence(SequenceRequest request, FluxSink<Integer> tokens) {
+    Sequence(SequenceRequest request, FluxSink<SequenceEvent> tokens) {
         this.request = request;
         this.tokens = tokens;
         this.sampler = new Sampler(request.sampling(), request.input().inputIds(), request.bannedIds());
@@ -26,6 +26,11 @@ final class Sequence {
         return finished || tokens.isCancelled();
     }
 
+    /** Tells that the prompt has been run, all of it. */
+    void prefilled() {
+        tokens.next(new SequenceEvent.Prefilled(0));
+    }
+
     /**
      * Chooses the next token and hands it out.
      *
@@ -34,7 +39,7 @@ final class Sequence {
     int append(float[] logits) {
         int id = sampler.next(logits);
         generated++;
-        tokens.next(id);
+        tokens.next(new SequenceEvent.Token(id, null));
         if (request.stopIds().contains(id) || generated >= request.maxTokens()) {
             finished = true;
             tokens.complete();

@@ -9,9 +9,17 @@ import java.util.List;
  * @param messages the conversation so far, at least one message
  * @param sampling how tokens are chosen
  * @param stopping when generation ends
+ * @param choices how many answers to generate, at least 1
+ * @param topLogprobs how many alternatives to tell for each token besides its own log-probability; -1 for no
+ *     log-probabilities at all
  */
 public record GenerationRequest(
-        String model, List<Message> messages, SamplingParams sampling, StoppingCriteria stopping) {
+        String model,
+        List<Message> messages,
+        SamplingParams sampling,
+        StoppingCriteria stopping,
+        int choices,
+        int topLogprobs) {
 
     public GenerationRequest {
         messages = List.copyOf(messages);

@@ -7,8 +7,11 @@ import java.util.OptionalLong;
  * How the next token is chosen from the logits.
  *
  * @param temperature divisor of the logits, 0 to 2; 0 is greedy
- * @param topP nucleus mass in (0, 1]; 1 keeps every token
+ * @param topP nucleus mass in (0, 1]; 1 keeps every token (Holtzman et al., 2020)
  * @param topK number of candidates kept; 0 keeps every token
+ * @param minP the least probability of a candidate as a share of that of the likeliest one, 0 to 1; 0 keeps every token
+ * @param typicalP mass in (0, 1] of the candidates whose information is nearest to the expected one; 1 keeps every
+ *     token (Meister et al., 2022)
  * @param repetitionPenalty above 0; 1 is off (Keskar et al., 2019, as in Hugging Face transformers)
  * @param presencePenalty subtracted once from each token that was already generated, -2 to 2
  * @param frequencyPenalty subtracted for each time that a token was already generated, -2 to 2
@@ -19,6 +22,8 @@ public record SamplingParams(
         double temperature,
         double topP,
         int topK,
+        double minP,
+        double typicalP,
         double repetitionPenalty,
         double presencePenalty,
         double frequencyPenalty,
@@ -26,9 +31,26 @@ public record SamplingParams(
         OptionalLong seed) {
 
     /** Always the most likely token. */
-    public static final SamplingParams GREEDY = new SamplingParams(0, 1, 0, 1, 0, 0, Map.of(), OptionalLong.empty());
+    public static final SamplingParams GREEDY =
+            new SamplingParams(0, 1, 0, 0, 1, 1, 0, 0, Map.of(), OptionalLong.empty());
 
     public SamplingParams {
         logitBias = Map.copyOf(logitBias);
+    }
+
+    /** The same for one of several choices: the seed, where there is one, moves on by its index. */
+    public SamplingParams forChoice(int index) {
+        OptionalLong own = seed.isPresent() ? OptionalLong.of(seed.getAsLong() + index) : seed;
+        return new SamplingParams(
+                temperature,
+                topP,
+                topK,
+                minP,
+                typicalP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                logitBias,
+                own);
     }
 }

@@ -1,9 +1,11 @@
 package io.idefics.service;
 
+import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
+import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
@@ -118,6 +120,8 @@ public final class EngineCompletionService implements CompletionService {
         Answer answer = new Answer(request, parts, prompt);
         return host.engine()
                 .generate(sequence)
+                .ofType(SequenceEvent.Token.class)
+                .map(SequenceEvent.Token::id)
                 .publishOn(Schedulers.parallel())
                 .concatMapIterable(answer::append)
                 .concatWith(Flux.defer(() -> Flux.fromIterable(answer.finish())))
@@ -148,25 +152,26 @@ public final class EngineCompletionService implements CompletionService {
             }
             List<GenerationEvent> events = deltas(text.append(id));
             if (text.stopped()) {
-                events.add(completed(FinishReason.STOP));
+                events.addAll(completed(FinishReason.STOP));
             }
             return events;
         }
 
         List<GenerationEvent> finish() {
             List<GenerationEvent> events = deltas(text.finish());
-            events.add(completed(ended || text.stopped() ? FinishReason.STOP : FinishReason.LENGTH));
+            events.addAll(completed(ended || text.stopped() ? FinishReason.STOP : FinishReason.LENGTH));
             return events;
         }
 
-        private Completed completed(FinishReason reason) {
-            return new Completed(reason, new Usage(prompt.inputIds().length, prompt.imageTokens(), tokens));
+        private List<GenerationEvent> completed(FinishReason reason) {
+            Usage usage = new Usage(prompt.inputIds().length, 0, prompt.imageTokens(), tokens);
+            return List.of(new ChoiceEnded(0, reason), new Completed(usage));
         }
 
         private static List<GenerationEvent> deltas(String text) {
             List<GenerationEvent> events = new ArrayList<>();
             if (!text.isEmpty()) {
-                events.add(new TextDelta(text));
+                events.add(new TextDelta(0, text));
             }
             return events;
         }

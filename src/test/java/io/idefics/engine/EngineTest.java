@@ -74,7 +74,7 @@ class EngineTest {
     @Test
     void generate_manyAtOnce_answersEach() {
         List<List<Integer>> answers = Flux.fromIterable(goldens())
-                .flatMapSequential(golden -> shared.generate(golden.request()).collectList())
+                .flatMapSequential(golden -> tokens(shared, golden.request()).collectList())
                 .collectList()
                 .block(PATIENCE);
 
@@ -103,7 +103,7 @@ class EngineTest {
         CountingSet steps = new CountingSet(REQUEST.stopIds());
 
         List<Integer> taken =
-                shared.generate(withStopIds(steps)).take(3).collectList().block(PATIENCE);
+                tokens(shared, withStopIds(steps)).take(3).collectList().block(PATIENCE);
         List<Integer> next = answer(shared, REQUEST);
 
         assertThat(taken).isEqualTo(TOKENS.subList(0, 3));
@@ -147,7 +147,7 @@ class EngineTest {
             Held held = new Held();
             held.hold(engine, REQUEST);
             CompletableFuture<List<Integer>> second =
-                    engine.generate(REQUEST).collectList().toFuture();
+                    tokens(engine, REQUEST).collectList().toFuture();
 
             StepVerifier.create(engine.generate(REQUEST))
                     .expectErrorSatisfies(error -> {
@@ -169,9 +169,9 @@ class EngineTest {
         Held held = new Held();
         held.hold(shared, REQUEST);
         CompletableFuture<List<Integer>> broken =
-                shared.generate(withIds(ids)).collectList().toFuture();
+                tokens(shared, withIds(ids)).collectList().toFuture();
         CompletableFuture<List<Integer>> sound =
-                shared.generate(REQUEST).collectList().toFuture();
+                tokens(shared, REQUEST).collectList().toFuture();
         held.release();
 
         assertThat(broken)
@@ -221,7 +221,7 @@ class EngineTest {
         Held held = new Held();
         held.hold(engine, REQUEST, running);
         CompletableFuture<List<Integer>> waiting =
-                engine.generate(REQUEST).collectList().toFuture();
+                tokens(engine, REQUEST).collectList().toFuture();
 
         engine.close(); // interrupts, which lets the held sequence go on
 
@@ -245,7 +245,7 @@ class EngineTest {
             LinkageError fatal = new LinkageError("not the fault of a sequence");
             CountDownLatch started = new CountDownLatch(1);
             CountDownLatch die = new CountDownLatch(1);
-            engine.generate(REQUEST).subscribe(new BaseSubscriber<>() {
+            tokens(engine, REQUEST).subscribe(new BaseSubscriber<>() {
                 @Override
                 protected void hookOnNext(Integer token) {
                     started.countDown();
@@ -255,7 +255,7 @@ class EngineTest {
             });
             assertThat(started.await(20, TimeUnit.SECONDS)).isTrue();
             CompletableFuture<List<Integer>> waiting =
-                    engine.generate(REQUEST).collectList().toFuture();
+                    tokens(engine, REQUEST).collectList().toFuture();
             die.countDown();
 
             assertThat(waiting)
@@ -280,13 +280,17 @@ class EngineTest {
     }
 
     private static List<Integer> answer(Engine engine, SequenceRequest request) {
-        return engine.generate(request).collectList().block(PATIENCE);
+        return tokens(engine, request).collectList().block(PATIENCE);
+    }
+
+    private static Flux<Integer> tokens(Engine engine, SequenceRequest request) {
+        return engine.generate(request).ofType(SequenceEvent.Token.class).map(SequenceEvent.Token::id);
     }
 
     private static SequenceRequest sampled(long seed) {
         return new SequenceRequest(
                 REQUEST.input(),
-                new SamplingParams(1.5, 1, 0, 1, 0, 0, Map.of(), OptionalLong.of(seed)),
+                new SamplingParams(1.5, 1, 0, 0, 1, 1, 0, 0, Map.of(), OptionalLong.of(seed)),
                 12,
                 REQUEST.stopIds(),
                 REQUEST.bannedIds());
@@ -304,7 +308,7 @@ class EngineTest {
                 input, REQUEST.sampling(), REQUEST.maxTokens(), REQUEST.stopIds(), REQUEST.bannedIds());
     }
 
-    private static void assertFails(Flux<Integer> tokens, ErrorType type) {
+    private static void assertFails(Flux<?> tokens, ErrorType type) {
         StepVerifier.create(tokens)
                 .expectErrorSatisfies(error -> assertType(error, type))
                 .verify(PATIENCE);
@@ -357,7 +361,7 @@ class EngineTest {
 
         Disposable hold(Engine engine, SequenceRequest request, CompletableFuture<List<Integer>> answer)
                 throws InterruptedException {
-            Disposable subscription = engine.generate(request)
+            Disposable subscription = tokens(engine, request)
                     .doOnNext(token -> {
                         running.countDown();
                         await(released);

@@ -57,6 +57,8 @@ class SamplerGoldenTest {
                 options.path("temperature").asDouble(1),
                 options.path("top_p").asDouble(1),
                 options.path("top_k").asInt(0),
+                0,
+                1,
                 options.path("repetition_penalty").asDouble(1),
                 0,
                 0,

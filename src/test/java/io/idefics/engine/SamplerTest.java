@@ -270,7 +270,7 @@ class SamplerTest {
 
         SamplingParams build() {
             return new SamplingParams(
-                    temperature, topP, topK, repetitionPenalty, presencePenalty, frequencyPenalty, bias, seed);
+                    temperature, topP, topK, 0, 1, repetitionPenalty, presencePenalty, frequencyPenalty, bias, seed);
         }
 
         Sampler sampler() {

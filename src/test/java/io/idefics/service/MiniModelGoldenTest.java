@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.idefics.engine.EngineProperties;
+import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.generation.ContentPart;
 import io.idefics.generation.Message;
@@ -81,7 +82,12 @@ class MiniModelGoldenTest {
                 MAX_TOKENS,
                 parts.stopIds(),
                 parts.bannedIds());
-        List<Integer> ids = host.engine().generate(request).collectList().block(PATIENCE);
+        List<Integer> ids = host.engine()
+                .generate(request)
+                .ofType(SequenceEvent.Token.class)
+                .map(SequenceEvent.Token::id)
+                .collectList()
+                .block(PATIENCE);
         TextStream stream = new TextStream(parts.tokenizer().incrementalDecoder(), List.of());
         StringBuilder text = new StringBuilder();
         ids.stream().filter(id -> !parts.stopIds().contains(id)).forEach(id -> text.append(stream.append(id)));

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import io.idefics.engine.EngineProperties;
+import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
@@ -71,7 +72,7 @@ class ModelHostTest {
             assertThat(host.engine().ready()).succeedsWithin(PATIENCE);
             host.engine().generate(request()).subscribe(new BaseSubscriber<>() {
                 @Override
-                protected void hookOnNext(Integer token) {
+                protected void hookOnNext(SequenceEvent token) {
                     throw new LinkageError("not the fault of a sequence");
                 }
             });

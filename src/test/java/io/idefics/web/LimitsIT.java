@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
+import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.Usage;
@@ -91,10 +92,11 @@ class LimitsIT extends WebServerTest {
 
         try (Socket socket = open("Content-Length: " + HELLO_STREAM.length() + "\r\n\r\n" + HELLO_STREAM)) {
             readUntil(socket.getInputStream(), ": keep-alive\n\n");
-            answer.tryEmitNext(new TextDelta("late"));
+            answer.tryEmitNext(new TextDelta(0, "late"));
             readUntil(socket.getInputStream(), "\"late\"");
             readUntil(socket.getInputStream(), ": keep-alive\n\n");
-            answer.tryEmitNext(new Completed(FinishReason.STOP, new Usage(1, 0, 1)));
+            answer.tryEmitNext(new ChoiceEnded(0, FinishReason.STOP));
+            answer.tryEmitNext(new Completed(new Usage(1, 0, 0, 1)));
             answer.tryEmitComplete();
             readUntil(socket.getInputStream(), "data: [DONE]\n\n");
         }
@@ -105,7 +107,7 @@ class LimitsIT extends WebServerTest {
     void complete_clientLeaves_cancelsAndMakesRoom(String body) throws Exception {
         CountDownLatch asked = new CountDownLatch(1);
         CountDownLatch cancelled = new CountDownLatch(1);
-        service.script(request -> Flux.<GenerationEvent>just(new TextDelta("a"))
+        service.script(request -> Flux.<GenerationEvent>just(new TextDelta(0, "a"))
                 .concatWith(Flux.never())
                 .doOnRequest(n -> asked.countDown())
                 .doOnCancel(cancelled::countDown));
@@ -122,7 +124,8 @@ class LimitsIT extends WebServerTest {
     @ParameterizedTest
     @ValueSource(strings = {HELLO, HELLO_STREAM})
     void complete_manyClientsLeaveAtAnyMoment_leavesNothingRunning(String body) throws Exception {
-        service.script(request -> Flux.<GenerationEvent>just(new TextDelta("a")).concatWith(Flux.never()));
+        service.script(
+                request -> Flux.<GenerationEvent>just(new TextDelta(0, "a")).concatWith(Flux.never()));
         Random moments = new Random(7);
 
         for (int i = 0; i < 100; i++) {
@@ -157,7 +160,8 @@ class LimitsIT extends WebServerTest {
             assertThat(error(body).get("code").asText()).isEqualTo("overloaded");
             client.get().uri("/v1/models").exchange().expectStatus().isOk();
 
-            answer.tryEmitNext(new Completed(FinishReason.STOP, new Usage(1, 0, 1)));
+            answer.tryEmitNext(new ChoiceEnded(0, FinishReason.STOP));
+            answer.tryEmitNext(new Completed(new Usage(1, 0, 0, 1)));
             answer.tryEmitComplete();
             readUntil(socket.getInputStream(), "data: [DONE]\n\n");
         }

@@ -33,13 +33,13 @@ public final class ScriptedCompletionService implements CompletionService {
                 .flatMap(message -> message.content().stream())
                 .filter(ContentPart.ImageRef.class::isInstance)
                 .count();
-        return answer(new Usage(9 + 3 * images, 3 * images, 4), FinishReason.STOP, "A red", " square", " 🟥\n.");
+        return answer(new Usage(9 + 3 * images, 0, 3 * images, 4), FinishReason.STOP, "A red", " square", " 🟥\n.");
     }
 
     public static Flux<GenerationEvent> answer(Usage usage, FinishReason reason, String... texts) {
         return Flux.fromArray(texts)
-                .<GenerationEvent>map(GenerationEvent.TextDelta::new)
-                .concatWithValues(new GenerationEvent.Completed(reason, usage));
+                .<GenerationEvent>map(text -> new GenerationEvent.TextDelta(0, text))
+                .concatWithValues(new GenerationEvent.ChoiceEnded(0, reason), new GenerationEvent.Completed(usage));
     }
 
     public void script(Function<GenerationRequest, Flux<GenerationEvent>> next) {

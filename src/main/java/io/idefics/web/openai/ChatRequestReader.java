@@ -53,7 +53,7 @@ public final class ChatRequestReader {
         boolean stream = flag(root.get("stream"));
         boolean includeUsage = includeUsage(root.get("stream_options"));
         GenerationRequest generation = new GenerationRequest(
-                model(root.get("model")), messages.read(root.get("messages")), sampling(root), stopping(root));
+                model(root.get("model")), messages.read(root.get("messages")), sampling(root), stopping(root), 1, -1);
         return new ChatCompletionRequest(generation, stream, includeUsage);
     }
 
@@ -78,6 +78,8 @@ public final class ChatRequestReader {
                 number(root.get("temperature"), 0, 2, defaults.defaultTemperature()),
                 aboveZero(root.get("top_p"), 1),
                 (int) integer(root.get("top_k"), 0, Integer.MAX_VALUE, 0),
+                number(root.get("min_p"), 0, 1, 0),
+                aboveZero(root.get("typical_p"), 1),
                 aboveZero(root.get("repetition_penalty"), MAX_REPETITION_PENALTY),
                 number(root.get("presence_penalty"), -2, 2, 0),
                 number(root.get("frequency_penalty"), -2, 2, 0),
@@ -88,7 +90,7 @@ public final class ChatRequestReader {
     private static StoppingCriteria stopping(JsonField root) {
         OptionalInt older = count(root.get("max_tokens"));
         OptionalInt newer = count(root.get("max_completion_tokens"));
-        return new StoppingCriteria(newer.isPresent() ? newer : older, stop(root.get("stop")));
+        return new StoppingCriteria(newer.isPresent() ? newer : older, 0, stop(root.get("stop")));
     }
 
     private static List<String> stop(JsonField field) {

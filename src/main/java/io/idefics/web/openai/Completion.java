@@ -2,6 +2,7 @@ package io.idefics.web.openai;
 
 import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
+import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
@@ -58,13 +59,15 @@ record Completion(String id, long created, String model) {
         if (event instanceof TextDelta delta) {
             return List.of(step(new ChatCompletionChunk.Delta(null, delta.text()), null, includeUsage));
         }
-        Completed completed = (Completed) event;
-        Object end = step(new ChatCompletionChunk.Delta(null, null), name(completed.reason()), includeUsage);
-        if (!includeUsage) {
-            return List.of(end);
+        if (event instanceof ChoiceEnded ended) {
+            return List.of(step(new ChatCompletionChunk.Delta(null, null), name(ended.reason()), includeUsage));
         }
+        if (!includeUsage) {
+            return List.of();
+        }
+        Completed completed = (Completed) event;
         Object usage = new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(completed.usage()));
-        return List.of(end, usage);
+        return List.of(usage);
     }
 
     private Object role(boolean includeUsage) {
@@ -89,9 +92,17 @@ record Completion(String id, long created, String model) {
                 .map(event -> ((TextDelta) event).text())
                 .collect(Collectors.joining());
         ChatCompletion.Message message = new ChatCompletion.Message("assistant", text, null);
-        ChatCompletion.Choice choice = new ChatCompletion.Choice(0, message, null, name(completed.reason()));
+        ChatCompletion.Choice choice = new ChatCompletion.Choice(0, message, null, name(reason(events)));
         UsageObject usage = UsageObject.of(completed.usage());
         return new ChatCompletion(id, ChatCompletion.OBJECT, created, model, List.of(choice), usage);
+    }
+
+    private static FinishReason reason(List<GenerationEvent> events) {
+        return events.stream()
+                .filter(ChoiceEnded.class::isInstance)
+                .map(event -> ((ChoiceEnded) event).reason())
+                .findFirst()
+                .orElseThrow(Completion::unfinished);
     }
 
     private static String name(FinishReason reason) {

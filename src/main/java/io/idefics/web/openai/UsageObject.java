@@ -18,6 +18,6 @@ record UsageObject(
                 usage.promptTokens(),
                 usage.completionTokens(),
                 usage.totalTokens(),
-                new PromptDetails(0, usage.imageTokens()));
+                new PromptDetails(usage.cachedTokens(), usage.imageTokens()));
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.idefics.generation.FinishReason;
+import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
@@ -120,14 +121,14 @@ class ChatCompletionsIT extends WebServerTest {
 
     @Test
     void complete_lengthReached_finishesWithLength() {
-        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 1), FinishReason.LENGTH, "cut"));
+        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 0, 1), FinishReason.LENGTH, "cut"));
 
         post(HELLO).expectBody().jsonPath("$.choices[0].finish_reason").isEqualTo("length");
     }
 
     @Test
     void complete_noText_answersEmptyContent() {
-        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 1), FinishReason.STOP));
+        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 0, 1), FinishReason.STOP));
 
         post(HELLO).expectBody().jsonPath("$.choices[0].message.content").isEqualTo("");
     }
@@ -188,7 +189,7 @@ class ChatCompletionsIT extends WebServerTest {
 
     @Test
     void complete_answerWithoutEnd_isAFault() {
-        service.script(request -> Flux.just(new TextDelta("half")));
+        service.script(request -> Flux.just(new TextDelta(0, "half")));
 
         post(HELLO).expectStatus().isEqualTo(500);
     }
@@ -196,7 +197,7 @@ class ChatCompletionsIT extends WebServerTest {
     @Test
     void stream_errorAfterText_endsWithErrorEventAndNoDone() {
         service.script(request -> Flux.concat(
-                Flux.just(new TextDelta("half")),
+                Flux.just(new TextDelta(0, "half")),
                 Flux.error(new GenerationException(ErrorType.OVERLOADED, "no room", null))));
 
         String text = post(HELLO_STREAM)
@@ -215,7 +216,7 @@ class ChatCompletionsIT extends WebServerTest {
 
     @Test
     void stream_answerWithoutEnd_endsWithErrorEvent() {
-        service.script(request -> Flux.just(new TextDelta("half")));
+        service.script(request -> Flux.just(new TextDelta(0, "half")));
 
         String text = post(HELLO_STREAM).expectBody(String.class).returnResult().getResponseBody();
 
@@ -225,7 +226,9 @@ class ChatCompletionsIT extends WebServerTest {
     @Test
     void stream_lineBreaksInText_stayInsideTheirEvent() {
         service.script(request -> Flux.just(
-                new TextDelta("a\nb\r\nc\u2028d\u0085e"), new Completed(FinishReason.STOP, new Usage(1, 0, 1))));
+                new TextDelta(0, "a\nb\r\nc\u2028d\u0085e"),
+                new ChoiceEnded(0, FinishReason.STOP),
+                new Completed(new Usage(1, 0, 0, 1))));
 
         String text = post(HELLO_STREAM).expectBody(String.class).returnResult().getResponseBody();
 

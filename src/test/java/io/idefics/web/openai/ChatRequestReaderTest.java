@@ -45,7 +45,7 @@ class ChatRequestReaderTest {
         assertThat(request.generation().messages())
                 .containsExactly(new Message(Role.USER, List.of(new ContentPart.Text("hi"))));
         assertThat(request.generation().sampling()).isEqualTo(SamplingParams.GREEDY);
-        assertThat(request.generation().stopping()).isEqualTo(new StoppingCriteria(OptionalInt.empty(), List.of()));
+        assertThat(request.generation().stopping()).isEqualTo(new StoppingCriteria(OptionalInt.empty(), 0, List.of()));
     }
 
     @Test
@@ -62,9 +62,9 @@ class ChatRequestReaderTest {
         assertThat(request.generation().model()).isEqualTo("other");
         assertThat(request.generation().sampling())
                 .isEqualTo(new SamplingParams(
-                        0.5, 0.25, 3, 1.5, -2, 2, Map.of(0, -100.0, 31999, 100.0), OptionalLong.of(-5)));
+                        0.5, 0.25, 3, 0, 1, 1.5, -2, 2, Map.of(0, -100.0, 31999, 100.0), OptionalLong.of(-5)));
         assertThat(request.generation().stopping())
-                .isEqualTo(new StoppingCriteria(OptionalInt.of(7), List.of("a", "b")));
+                .isEqualTo(new StoppingCriteria(OptionalInt.of(7), 0, List.of("a", "b")));
     }
 
     @Test

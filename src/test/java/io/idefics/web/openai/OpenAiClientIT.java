@@ -95,7 +95,7 @@ class OpenAiClientIT extends WebServerTest {
     @Test
     void createStreaming_errorAfterText_isThrown() {
         service.script(request -> Flux.concat(
-                Flux.just(new TextDelta("half")),
+                Flux.just(new TextDelta(0, "half")),
                 Flux.error(new GenerationException(ErrorType.OVERLOADED, "no room", null))));
 
         try (StreamResponse<ChatCompletionChunk> stream =
