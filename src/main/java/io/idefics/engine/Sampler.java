@@ -1,194 +1,197 @@
 package io.idefics.engine;
 
 import io.idefics.generation.SamplingParams;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Chooses the next token of one sequence from the logits of its last one.
+ * Chooses the tokens of one sequence from the logits of its last one. Not thread-safe.
  *
- * <p>The logits pass, in this order, the repetition penalty, presence and frequency penalties, the bias, the ban of
- * tokens, the temperature, top-k and top-p: the order of {@code generate()} in Hugging Face transformers, whose results
- * these steps reproduce. The same seed and the same logits give the same tokens.
+ * <p>The logits pass, in this order, the bias, the repetition penalty, the presence and frequency penalties, the ban of
+ * tokens, the ban of the tokens that end the sequence while it is too short, the temperature, top-k, top-p, min-p and
+ * typical-p: the order of {@code generate()} in Hugging Face transformers 4.57, whose results these steps reproduce;
+ * the presence and frequency penalties, which it lacks, stand where the repetition penalty does. The same seed and the
+ * same logits give the same tokens, whatever other sequences there are.
  */
 final class Sampler {
 
-    private final SamplingParams params;
-    private final int[] bannedIds;
-    private final SplittableRandom random;
-    /** The ids of prompt and answer, which the repetition penalty covers. */
-    private final Set<Integer> seen = new HashSet<>();
-    /** How often each id was generated, which the presence and frequency penalties cover. */
-    private final Map<Integer, Integer> generated = new HashMap<>();
+    private static final int[] NONE = {};
 
-    /**
-     * @param promptIds the prompt
-     * @param bannedIds tokens that must never be generated
-     */
-    Sampler(SamplingParams params, int[] promptIds, int[] bannedIds) {
-        this.params = params;
-        this.bannedIds = bannedIds.clone();
+    private final SamplingParams params;
+    private final int topLogprobs;
+    private final SplittableRandom random;
+    private final int[] biasedIds;
+    private final float[] biases;
+    private final int[] bannedIds;
+    /** Banned until {@link #minTokens} tokens were generated. */
+    private final int[] stopIds;
+
+    private final int minTokens;
+    /** What the penalties cover; null where there are none. */
+    private final @Nullable TokenCounts counts;
+
+    private int generated;
+
+    Sampler(SequenceRequest request) {
+        this.params = request.sampling();
+        this.topLogprobs = request.topLogprobs();
         this.random =
                 params.seed().isPresent() ? new SplittableRandom(params.seed().getAsLong()) : new SplittableRandom();
-        for (int id : promptIds) {
-            seen.add(id);
+        this.biasedIds = new int[params.logitBias().size()];
+        this.biases = new float[biasedIds.length];
+        int i = 0;
+        for (Map.Entry<Integer, Double> bias : params.logitBias().entrySet()) {
+            biasedIds[i] = bias.getKey();
+            biases[i++] = bias.getValue().floatValue();
         }
+        this.bannedIds = request.bannedIds().clone();
+        this.minTokens = request.minTokens();
+        this.stopIds = minTokens == 0
+                ? NONE
+                : request.stopIds().stream().mapToInt(Integer::intValue).toArray();
+        this.counts = counts(params, request.input().inputIds());
     }
 
     /**
      * Chooses a token and remembers it.
      *
      * @param logits one value a token of the vocabulary; overwritten
-     * @throws ArithmeticException if no token has a finite logit, or one has none at all
+     * @param scratch buffers that other sequences may use before and after
+     * @throws LogitsException if a logit is NaN or positive infinity, or none is left
      */
-    int next(float[] logits) {
-        process(logits);
-        int id = params.temperature() == 0 ? argmax(logits) : draw(probabilities(logits));
-        seen.add(id);
-        generated.merge(id, 1, Integer::sum);
-        return id;
+    SequenceEvent.Token next(float[] logits, SamplerScratch scratch) {
+        boolean tellsLogprobs = topLogprobs >= 0;
+        if (tellsLogprobs) {
+            scratch.logprobs().read(logits, topLogprobs, scratch.top());
+        }
+        edit(logits);
+        int best = argmax(logits);
+        int id = params.temperature() == 0
+                ? best
+                : candidates(logits, logits[best], scratch).draw(random.nextDouble());
+        generated++;
+        if (counts != null) {
+            counts.addGenerated(id);
+        }
+        return new SequenceEvent.Token(id, tellsLogprobs ? scratch.logprobs().chosen(id) : null);
     }
 
-    /** Applies every step before the draw in place; tokens that are out have negative infinity. */
-    void process(float[] logits) {
-        if (params.repetitionPenalty() != 1) {
-            float penalty = (float) params.repetitionPenalty();
-            for (int id : seen) {
-                logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
+    /** Applies the steps that concern single tokens, in place; tokens that are out have negative infinity. */
+    void edit(float[] logits) {
+        for (int i = 0; i < biasedIds.length; i++) {
+            if (biasedIds[i] < logits.length) {
+                set(logits, biasedIds[i], number(logits, biasedIds[i]) + biases[i]);
             }
         }
-        generated.forEach(
-                (id, count) -> logits[id] -= (float) (params.presencePenalty() + params.frequencyPenalty() * count));
-        params.logitBias().forEach((id, bias) -> {
-            if (id < logits.length) {
-                logits[id] += (float) (double) bias;
-            }
-        });
+        if (counts != null) {
+            penalise(logits, counts);
+        }
         for (int id : bannedIds) {
-            logits[id] = Float.NEGATIVE_INFINITY;
+            exclude(logits, id);
         }
-        requireFinite(logits);
-        if (params.temperature() == 0) {
-            return;
+        if (generated < minTokens) {
+            for (int id : stopIds) {
+                exclude(logits, id);
+            }
         }
-        scale(logits);
+    }
+
+    /**
+     * The tokens that may be drawn.
+     *
+     * @param logits as {@link #edit} leaves them
+     * @param max the largest of them
+     */
+    Candidates candidates(float[] logits, float max, SamplerScratch scratch) {
+        float smallest = -Float.MAX_VALUE;
         if (params.topK() > 0 && params.topK() < logits.length) {
-            keepTopK(logits);
+            scratch.top().select(logits, params.topK());
+            smallest = Math.max(smallest, scratch.top().smallest());
         }
+        Candidates candidates = scratch.candidates();
+        candidates.take(logits, max, smallest, params.temperature());
         if (params.topP() < 1) {
-            keepTopP(logits);
+            candidates.keepTopP(params.topP());
         }
+        if (params.minP() > 0) {
+            candidates.keepMinP(params.minP());
+        }
+        if (params.typicalP() < 1) {
+            candidates.keepTypical(params.typicalP());
+        }
+        return candidates;
     }
 
-    /** The softmax of the logits. */
-    static double[] probabilities(float[] logits) {
-        float max = max(logits);
-        double[] probabilities = new double[logits.length];
-        double sum = 0;
-        for (int i = 0; i < logits.length; i++) {
-            probabilities[i] = Math.exp(logits[i] - max);
-            sum += probabilities[i];
-        }
-        for (int i = 0; i < probabilities.length; i++) {
-            probabilities[i] /= sum;
-        }
-        return probabilities;
-    }
-
-    /** Divides by the temperature, after a shift that keeps tiny temperatures from overflowing. */
-    private void scale(float[] logits) {
-        float max = max(logits);
-        float shift = params.temperature() < 1e-3 ? max : 0;
-        for (int i = 0; i < logits.length; i++) {
-            double scaled = (logits[i] - shift) / params.temperature();
-            logits[i] = logits[i] == Float.NEGATIVE_INFINITY ? Float.NEGATIVE_INFINITY : (float) scaled;
-        }
-    }
-
-    private void keepTopK(float[] logits) {
-        float[] sorted = logits.clone();
-        Arrays.sort(sorted);
-        float smallestKept = sorted[sorted.length - params.topK()];
-        for (int i = 0; i < logits.length; i++) {
-            if (logits[i] < smallestKept) {
-                logits[i] = Float.NEGATIVE_INFINITY;
-            }
-        }
-    }
-
-    /** Drops the least likely tokens whose probabilities together stay within 1 - top_p; the likeliest one is kept. */
-    private void keepTopP(float[] logits) {
-        double[] probabilities = probabilities(logits);
-        double tail = 1 - params.topP();
-        // A token below this share belongs to the tail for sure, and most of a vocabulary does: only the rest is
-        // sorted.
-        double negligible = tail / logits.length;
-        double dropped = 0;
-        long[] candidates = new long[logits.length];
-        int count = 0;
+    /**
+     * The first of the largest logits.
+     *
+     * @throws LogitsException if a logit is NaN or positive infinity, or all are negative infinity
+     */
+    static int argmax(float[] logits) {
+        float max = Float.NEGATIVE_INFINITY;
+        int best = -1;
         for (int id = 0; id < logits.length; id++) {
-            if (probabilities[id] < negligible) {
-                dropped += probabilities[id];
-                logits[id] = Float.NEGATIVE_INFINITY;
-            } else {
-                // Positive floats sort like their bits; the id breaks ties.
-                candidates[count++] = (long) Float.floatToIntBits((float) probabilities[id]) << 32 | id;
+            if (!(logits[id] <= max)) { // larger, or NaN
+                max = number(logits, id);
+                best = id;
             }
         }
-        Arrays.sort(candidates, 0, count);
-        for (int i = 0; i < count - 1; i++) {
-            int id = (int) candidates[i];
-            dropped += probabilities[id];
-            if (dropped > tail) {
-                return;
-            }
-            logits[id] = Float.NEGATIVE_INFINITY;
-        }
-    }
-
-    private int draw(double[] probabilities) {
-        double point = random.nextDouble();
-        int last = 0;
-        for (int id = 0; id < probabilities.length; id++) {
-            if (probabilities[id] > 0) {
-                last = id;
-                point -= probabilities[id];
-                if (point < 0) {
-                    return id;
-                }
-            }
-        }
-        return last; // rounding left a little over
-    }
-
-    private static int argmax(float[] logits) {
-        int best = 0;
-        for (int i = 1; i < logits.length; i++) {
-            if (logits[i] > logits[best]) {
-                best = i;
-            }
+        if (best < 0) {
+            throw LogitsException.nothingLeft();
         }
         return best;
     }
 
-    private static float max(float[] logits) {
-        return logits[argmax(logits)];
+    private void penalise(float[] logits, TokenCounts seen) {
+        float repetition = Math.max((float) params.repetitionPenalty(), Float.MIN_NORMAL);
+        for (int i = 0; i < seen.size(); i++) {
+            int id = seen.id(i);
+            if (id >= logits.length) {
+                continue;
+            }
+            float logit = number(logits, id);
+            if (repetition != 1) {
+                logit = set(logits, id, logit < 0 ? logit * repetition : logit / repetition);
+            }
+            int count = seen.generated(i);
+            if (count > 0) {
+                set(logits, id, logit - (float) (params.presencePenalty() + params.frequencyPenalty() * count));
+            }
+        }
     }
 
-    private static void requireFinite(float[] logits) {
-        boolean any = false;
-        for (float logit : logits) {
-            if (Float.isNaN(logit) || logit == Float.POSITIVE_INFINITY) {
-                throw new ArithmeticException("the model computed a logit of " + logit);
-            }
-            any |= logit != Float.NEGATIVE_INFINITY;
+    /** Sets a logit to a finite number, however strong the penalty; one that is out stays out. */
+    private static float set(float[] logits, int id, float value) {
+        if (logits[id] != Float.NEGATIVE_INFINITY) {
+            logits[id] = Math.max(-Float.MAX_VALUE, Math.min(Float.MAX_VALUE, value));
         }
-        if (!any) {
-            throw new ArithmeticException("no token is left to choose from");
+        return logits[id];
+    }
+
+    private static void exclude(float[] logits, int id) {
+        if (id < logits.length) {
+            number(logits, id); // a fault of the model must not be hidden
+            logits[id] = Float.NEGATIVE_INFINITY;
         }
+    }
+
+    private static float number(float[] logits, int id) {
+        float logit = logits[id];
+        if (!(logit < Float.POSITIVE_INFINITY)) {
+            throw LogitsException.notFinite(id, logit);
+        }
+        return logit;
+    }
+
+    private static @Nullable TokenCounts counts(SamplingParams params, int[] promptIds) {
+        if (params.repetitionPenalty() == 1 && params.presencePenalty() == 0 && params.frequencyPenalty() == 0) {
+            return null;
+        }
+        TokenCounts counts = new TokenCounts();
+        if (params.repetitionPenalty() != 1) {
+            counts.addPrompt(promptIds);
+        }
+        return counts;
     }
 }

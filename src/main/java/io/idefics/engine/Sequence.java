@@ -14,7 +14,7 @@ final class Sequence {
     Sequence(SequenceRequest request, FluxSink<SequenceEvent> tokens) {
         this.request = request;
         this.tokens = tokens;
-        this.sampler = new Sampler(request.sampling(), request.input().inputIds(), request.bannedIds());
+        this.sampler = new Sampler(request);
     }
 
     SequenceRequest request() {
@@ -36,15 +36,15 @@ final class Sequence {
      *
      * @return the token
      */
-    int append(float[] logits) {
-        int id = sampler.next(logits);
+    int append(float[] logits, SamplerScratch scratch) {
+        SequenceEvent.Token token = sampler.next(logits, scratch);
         generated++;
-        tokens.next(new SequenceEvent.Token(id, null));
-        if (request.stopIds().contains(id) || generated >= request.maxTokens()) {
+        tokens.next(token);
+        if (request.stopIds().contains(token.id()) || generated >= request.maxTokens()) {
             finished = true;
             tokens.complete();
         }
-        return id;
+        return token.id();
     }
 
     void fail(Throwable error) {

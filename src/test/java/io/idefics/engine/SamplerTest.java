@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.idefics.generation.SamplingParams;
+import io.idefics.model.ModelInput;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,15 +19,17 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SamplerTest {
 
     private static final int[] NONE = {};
+    private static final Set<Integer> STOP = Set.of(0, 3);
 
     /** Logits whose softmax is 0.5, 0.3, 0.15, 0.05. */
     private static final double[] SHARES = {0.5, 0.3, 0.15, 0.05};
 
     private final Params params = new Params();
+    private final SamplerScratch scratch = new SamplerScratch();
 
     @Test
     void next_greedy_isTheLargestLogit() {
-        assertThat(params.temperature(0).sampler().next(new float[] {1, 3, 2, 3}))
+        assertThat(next(params.temperature(0).sampler(), new float[] {1, 3, 2, 3}))
                 .isEqualTo(1);
     }
 
@@ -88,21 +92,21 @@ class SamplerTest {
     void next_tinyTemperatureAndEqualLogits_drawsAmongThem() {
         Sampler sampler = params.temperature(1e-320).sampler();
 
-        assertThat(IntStream.range(0, 100).map(i -> sampler.next(new float[] {5, -5, 5})))
+        assertThat(IntStream.range(0, 100).map(i -> next(sampler, new float[] {5, -5, 5})))
                 .containsOnly(0, 2)
                 .contains(0, 2);
     }
 
     @Test
     void next_banned_isNeverDrawn() {
-        Sampler sampler = new Sampler(params.build(), NONE, new int[] {0, 2});
+        Sampler sampler = sampler(params.build(), NONE, new int[] {0, 2});
 
         assertThat(draws(sampler, 500)).containsOnly(1, 3);
     }
 
     @Test
     void next_bannedWithBias_isNeverDrawn() {
-        Sampler sampler = new Sampler(params.bias(Map.of(0, 100.0)).build(), NONE, new int[] {0});
+        Sampler sampler = sampler(params.bias(Map.of(0, 100.0)).build(), NONE, new int[] {0});
 
         assertThat(draws(sampler, 100)).doesNotContain(0);
     }
@@ -127,55 +131,56 @@ class SamplerTest {
     void next_repetitionPenalty_coversPromptAndAnswer() {
         Params penalised = params.temperature(0).repetitionPenalty(2);
 
-        assertThat(new Sampler(penalised.build(), new int[] {1}, NONE).next(new float[] {3, 4, 1}))
+        assertThat(next(sampler(penalised.build(), new int[] {1}, NONE), new float[] {3, 4, 1}))
                 .isZero();
-        Sampler sampler = new Sampler(penalised.build(), NONE, NONE);
-        assertThat(List.of(sampler.next(new float[] {3, 4, 1}), sampler.next(new float[] {3, 4, 1})))
+        Sampler sampler = sampler(penalised.build(), NONE, NONE);
+        assertThat(List.of(next(sampler, new float[] {3, 4, 1}), next(sampler, new float[] {3, 4, 1})))
                 .containsExactly(1, 0);
     }
 
     @Test
-    void process_repetitionPenalty_movesBothSignsDown() {
+    void edit_repetitionPenalty_movesBothSignsDown() {
         float[] logits = {2, -2, 3};
 
-        new Sampler(params.temperature(0).repetitionPenalty(2).build(), new int[] {0, 1, 1}, NONE).process(logits);
+        sampler(params.temperature(0).repetitionPenalty(2).build(), new int[] {0, 1, 1}, NONE)
+                .edit(logits);
 
         assertThat(logits).containsExactly(1, -4, 3);
     }
 
     @Test
-    void process_presenceAndFrequency_countTheAnswerOnly() {
-        Sampler sampler = new Sampler(
+    void edit_presenceAndFrequency_countTheAnswerOnly() {
+        Sampler sampler = sampler(
                 params.temperature(0)
                         .presencePenalty(0.5)
                         .frequencyPenalty(0.25)
                         .build(),
                 new int[] {2},
                 NONE);
-        sampler.next(new float[] {0, 9, 0});
-        sampler.next(new float[] {0, 9, 0});
-        sampler.next(new float[] {9, 0, 0});
+        next(sampler, new float[] {0, 9, 0});
+        next(sampler, new float[] {0, 9, 0});
+        next(sampler, new float[] {9, 0, 0});
         float[] logits = {5, 5, 5};
 
-        sampler.process(logits);
+        sampler.edit(logits);
 
         assertThat(logits).containsExactly(5 - 0.5f - 0.25f, 5 - 0.5f - 0.5f, 5);
     }
 
     @Test
     void next_negativePresencePenalty_favoursRepetition() {
-        Sampler sampler = new Sampler(params.temperature(0).presencePenalty(-2).build(), NONE, NONE);
+        Sampler sampler = sampler(params.temperature(0).presencePenalty(-2).build(), NONE, NONE);
 
-        assertThat(sampler.next(new float[] {1, 2})).isEqualTo(1);
-        assertThat(sampler.next(new float[] {2, 1})).isEqualTo(1);
+        assertThat(next(sampler, new float[] {1, 2})).isEqualTo(1);
+        assertThat(next(sampler, new float[] {2, 1})).isEqualTo(1);
     }
 
     @ParameterizedTest
     @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY})
     void next_logitIsNoNumber_fails(float logit) {
         for (double temperature : new double[] {0, 1}) {
-            assertThatThrownBy(() -> params.temperature(temperature).sampler().next(new float[] {1, logit, 2}))
-                    .isInstanceOf(ArithmeticException.class)
+            assertThatThrownBy(() -> next(params.temperature(temperature).sampler(), new float[] {1, logit, 2}))
+                    .isInstanceOf(LogitsException.class)
                     .hasMessageContaining(String.valueOf(logit));
         }
     }
@@ -185,18 +190,32 @@ class SamplerTest {
         float[] logits = new float[3];
         Arrays.fill(logits, Float.NEGATIVE_INFINITY);
 
-        assertThatThrownBy(() -> params.sampler().next(logits))
-                .isInstanceOf(ArithmeticException.class)
-                .hasMessageContaining("no token is left");
-        assertThatThrownBy(() -> new Sampler(params.build(), NONE, new int[] {0, 1}).next(new float[2]))
-                .isInstanceOf(ArithmeticException.class);
+        assertThatThrownBy(() -> next(params.sampler(), logits))
+                .isInstanceOf(LogitsException.class)
+                .hasMessageContaining("No token is left");
+        assertThatThrownBy(() -> next(sampler(params.build(), NONE, new int[] {0, 1}), new float[2]))
+                .isInstanceOf(LogitsException.class);
     }
 
-    private static List<Integer> draws(Sampler sampler, int count) {
-        return IntStream.range(0, count).mapToObj(i -> sampler.next(logits())).toList();
+    private int next(Sampler sampler, float[] logits) {
+        return sampler.next(logits, scratch).id();
     }
 
-    private static double[] frequencies(Sampler sampler) {
+    private static Sampler sampler(SamplingParams params, int[] promptIds, int[] bannedIds) {
+        return new Sampler(request(params, promptIds, bannedIds, 0, SequenceRequest.NO_LOGPROBS));
+    }
+
+    private static SequenceRequest request(
+            SamplingParams params, int[] promptIds, int[] bannedIds, int minTokens, int topLogprobs) {
+        ModelInput input = new ModelInput(promptIds, new int[promptIds.length], List.of());
+        return new SequenceRequest(input, params, 1_000, minTokens, STOP, bannedIds, topLogprobs, "", null);
+    }
+
+    private List<Integer> draws(Sampler sampler, int count) {
+        return IntStream.range(0, count).mapToObj(i -> next(sampler, logits())).toList();
+    }
+
+    private double[] frequencies(Sampler sampler) {
         int count = 40_000;
         double[] frequencies = new double[SHARES.length];
         draws(sampler, count).forEach(id -> frequencies[id] += 1.0 / count);
@@ -217,6 +236,8 @@ class SamplerTest {
         private double temperature = 1;
         private double topP = 1;
         private int topK;
+        private double minP;
+        private double typicalP = 1;
         private double repetitionPenalty = 1;
         private double presencePenalty;
         private double frequencyPenalty;
@@ -235,6 +256,16 @@ class SamplerTest {
 
         Params topK(int value) {
             topK = value;
+            return this;
+        }
+
+        Params minP(double value) {
+            minP = value;
+            return this;
+        }
+
+        Params typicalP(double value) {
+            typicalP = value;
             return this;
         }
 
@@ -270,11 +301,20 @@ class SamplerTest {
 
         SamplingParams build() {
             return new SamplingParams(
-                    temperature, topP, topK, 0, 1, repetitionPenalty, presencePenalty, frequencyPenalty, bias, seed);
+                    temperature,
+                    topP,
+                    topK,
+                    minP,
+                    typicalP,
+                    repetitionPenalty,
+                    presencePenalty,
+                    frequencyPenalty,
+                    bias,
+                    seed);
         }
 
         Sampler sampler() {
-            return new Sampler(build(), NONE, NONE);
+            return SamplerTest.sampler(build(), NONE, NONE);
         }
     }
 }
