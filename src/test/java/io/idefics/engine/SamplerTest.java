@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.idefics.engine.TokenLogprobs.Alternative;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ModelInput;
 import java.util.Arrays;
@@ -194,6 +195,142 @@ class SamplerTest {
                 .isInstanceOf(LogitsException.class)
                 .hasMessageContaining("No token is left");
         assertThatThrownBy(() -> next(sampler(params.build(), NONE, new int[] {0, 1}), new float[2]))
+                .isInstanceOf(LogitsException.class);
+    }
+
+    @Test
+    void next_minP_drawsTheLikelyEnough() {
+        assertThat(frequencies(params.minP(0.4).sampler()))
+                .containsExactly(new double[] {0.625, 0.375, 0, 0}, within(0.01));
+    }
+
+    @Test
+    void next_typicalP_mayLeaveOutTheLikeliest() {
+        // The entropy is 1.14; the information of the tokens 0.69, 1.20, 1.90 and 3.00.
+        assertThat(frequencies(params.typicalP(0.29).sampler()))
+                .containsExactly(new double[] {0, 1, 0, 0}, within(0.01));
+        assertThat(frequencies(params.typicalP(0.31).sampler()))
+                .containsExactly(new double[] {0.625, 0.375, 0, 0}, within(0.01));
+    }
+
+    @Test
+    void next_strictestOfEverything_neverFails() {
+        Params strict = params.temperature(1e-320)
+                .topK(1)
+                .topP(Double.MIN_VALUE)
+                .minP(1)
+                .typicalP(Double.MIN_VALUE);
+
+        assertThat(draws(strict.sampler(), 50)).containsOnly(0);
+    }
+
+    @Test
+    void next_largestAndSmallestLogits_neverOverflow() {
+        float[] logits = {-Float.MAX_VALUE, Float.MAX_VALUE, Float.NEGATIVE_INFINITY, 0};
+
+        for (double temperature : new double[] {0, 1e-320, 0.5, 2}) {
+            assertThat(next(
+                            params.temperature(temperature)
+                                    .topP(0.9)
+                                    .typicalP(0.9)
+                                    .sampler(),
+                            logits.clone()))
+                    .isEqualTo(1);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(doubles = {1e-300, 1e-40, 1e-9, 10})
+    void next_extremeRepetitionPenalty_neverFails(double penalty) {
+        for (double temperature : new double[] {0, 1}) {
+            Sampler sampler = sampler(
+                    params.temperature(temperature).repetitionPenalty(penalty).build(), new int[] {0, 1, 2}, NONE);
+
+            assertThat(next(sampler, new float[] {0, 5, -5, 0.5f})).isBetween(0, 3);
+        }
+    }
+
+    @Test
+    void next_fewerThanMinTokens_neverDrawsAStop() {
+        Sampler sampler = new Sampler(request(params.build(), NONE, NONE, 100, SequenceRequest.NO_LOGPROBS));
+
+        assertThat(draws(sampler, 100)).containsOnly(1, 2);
+        assertThat(draws(sampler, 100)).contains(0, 3);
+    }
+
+    @Test
+    void next_neighboursWithTheSameScratch_changeNothing() {
+        List<Integer> alone = draws(params.topP(0.9).seed(5).sampler(), 50);
+        Sampler one = params.topP(0.9).seed(5).sampler();
+        Sampler other = params.topP(1).typicalP(0.5).seed(6).sampler();
+        Sampler told = new Sampler(request(params.build(), NONE, NONE, 0, 2));
+
+        List<Integer> mixed = IntStream.range(0, 50)
+                .map(i -> {
+                    next(other, new float[] {1, 2, 3, 4, 5, 6, 7});
+                    next(told, new float[] {3, 2, 1, 1, 1});
+                    return next(one, logits());
+                })
+                .boxed()
+                .toList();
+
+        assertThat(mixed).isEqualTo(alone);
+    }
+
+    @Test
+    void next_logprobs_areThoseOfTheModelBeforeAnyStep() {
+        SamplingParams strange = params.temperature(2)
+                .topK(2)
+                .repetitionPenalty(3)
+                .bias(Map.of(3, 100.0))
+                .build();
+        Sampler sampler = new Sampler(request(strange, new int[] {0}, new int[] {1}, 0, 2));
+
+        SequenceEvent.Token token = sampler.next(logits(), scratch);
+
+        assertThat(token.id()).isEqualTo(3);
+        assertThat(token.logprobs().logprob()).isCloseTo(Math.log(0.05), within(1e-6));
+        assertThat(token.logprobs().top()).extracting(Alternative::id).containsExactly(0, 1);
+        assertThat(token.logprobs().top().get(1).logprob()).isCloseTo(Math.log(0.3), within(1e-6));
+    }
+
+    @Test
+    void next_logprobsWithoutAlternatives_tellTheTokenAlone() {
+        SequenceEvent.Token token =
+                new Sampler(request(params.temperature(0).build(), NONE, NONE, 0, 0)).next(logits(), scratch);
+
+        assertThat(token.logprobs().logprob()).isCloseTo(Math.log(0.5), within(1e-6));
+        assertThat(token.logprobs().top()).isEmpty();
+    }
+
+    @Test
+    void next_moreAlternativesThanTokens_tellsAll() {
+        float[] logits = {1, 1, Float.NEGATIVE_INFINITY};
+
+        SequenceEvent.Token token =
+                new Sampler(request(params.temperature(0).build(), NONE, NONE, 0, 20)).next(logits, scratch);
+
+        assertThat(token.logprobs().top()).extracting(Alternative::id).containsExactly(0, 1, 2);
+        assertThat(token.logprobs().top().get(2).logprob()).isEqualTo(Double.NEGATIVE_INFINITY);
+    }
+
+    @Test
+    void next_noLogprobs_tellsNone() {
+        assertThat(params.sampler().next(logits(), scratch).logprobs()).isNull();
+    }
+
+    @ParameterizedTest
+    @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY})
+    void next_logitOfBannedTokenIsNoNumber_fails(float logit) {
+        assertThatThrownBy(() -> next(sampler(params.build(), NONE, new int[] {1}), new float[] {1, logit, 2}))
+                .isInstanceOf(LogitsException.class);
+        assertThatThrownBy(() -> next(params.bias(Map.of(1, 1.0)).sampler(), new float[] {1, logit, 2}))
+                .isInstanceOf(LogitsException.class);
+        assertThatThrownBy(() -> next(
+                        sampler(params.repetitionPenalty(2).build(), new int[] {1}, NONE), new float[] {1, logit, 2}))
+                .isInstanceOf(LogitsException.class);
+        assertThatThrownBy(() ->
+                        new Sampler(request(params.build(), NONE, NONE, 0, 3)).next(new float[] {1, logit, 2}, scratch))
                 .isInstanceOf(LogitsException.class);
     }
 
