@@ -34,7 +34,7 @@ public final class Engine implements AutoCloseable {
 
     private final String name;
     private final EngineProperties properties;
-    private final BlockingQueue<Sequence> waiting;
+    private final BlockingQueue<Answer> waiting;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
     private final Thread thread;
     private volatile boolean closed;
@@ -86,7 +86,7 @@ public final class Engine implements AutoCloseable {
     public Flux<Integer> generate(SequenceRequest request) {
         return Flux.create(
                 sink -> {
-                    Sequence sequence = new Sequence(request, sink);
+                    Answer sequence = new Answer(request, sink);
                     sink.onCancel(() -> waiting.remove(sequence)); // its place is free for others at once
                     enqueue(sequence);
                 },
@@ -105,7 +105,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void enqueue(Sequence sequence) {
+    private void enqueue(Answer sequence) {
         if (!isAlive() || closed) {
             sequence.fail(notReady());
         } else if (!waiting.offer(sequence)) {
@@ -141,7 +141,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void run(Sequence sequence, IdeficsModel model) {
+    private void run(Answer sequence, IdeficsModel model) {
         if (sequence.isDone()) {
             return;
         }
@@ -157,7 +157,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void generate(Sequence sequence, IdeficsModel model) {
+    private void generate(Answer sequence, IdeficsModel model) {
         var input = sequence.request().input();
         int length = input.inputIds().length;
         int[] slots = IntStream.range(0, input.images().size()).toArray();
@@ -197,7 +197,7 @@ public final class Engine implements AutoCloseable {
     }
 
     private void failWaiting(GenerationException error) {
-        for (Sequence sequence = waiting.poll(); sequence != null; sequence = waiting.poll()) {
+        for (Answer sequence = waiting.poll(); sequence != null; sequence = waiting.poll()) {
             sequence.fail(error);
         }
     }
@@ -205,5 +205,53 @@ public final class Engine implements AutoCloseable {
     private GenerationException notReady() {
         return new GenerationException(
                 ErrorType.MODEL_NOT_READY, "The model '" + name + "' is not ready to answer.", null);
+    }
+
+    /** A sequence in the hands of the engine: its request, its sampler and the way out for its tokens. */
+    private static final class Answer {
+
+        private final SequenceRequest request;
+        private final FluxSink<Integer> tokens;
+        private final Sampler sampler;
+        private int generated;
+        private boolean finished;
+
+        Answer(SequenceRequest request, FluxSink<Integer> tokens) {
+            this.request = request;
+            this.tokens = tokens;
+            this.sampler = new Sampler(request.sampling(), request.input().inputIds(), request.bannedIds());
+        }
+
+        SequenceRequest request() {
+            return request;
+        }
+
+        /** Whether no more tokens are due: the last one ended the sequence, or nobody waits for them any more. */
+        boolean isDone() {
+            return finished || tokens.isCancelled();
+        }
+
+        /**
+         * Chooses the next token and hands it out.
+         *
+         * @return the token
+         */
+        int append(float[] logits) {
+            int id = sampler.next(logits);
+            generated++;
+            tokens.next(id);
+            if (request.stopIds().contains(id) || generated >= request.maxTokens()) {
+                finished = true;
+                tokens.complete();
+            }
+            return id;
+        }
+
+        void fail(Throwable error) {
+            finished = true;
+            if (!tokens.isCancelled()) {
+                tokens.error(error);
+            }
+        }
     }
 }

@@ -1,30 +1,71 @@
 package io.idefics.engine;
 
-import reactor.core.publisher.FluxSink;
+import io.idefics.model.ModelInput;
+import io.idefics.model.PixelValues;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/** A sequence in the hands of the engine: its request, its sampler and the way out for its tokens. */
+/**
+ * A sequence as the scheduler sees it: its tokens, how many of them are in the cache, and where. Only the engine's own
+ * classes change it.
+ */
 final class Sequence {
 
+<<<<<<< HEAD
     private final SequenceRequest request;
     private final FluxSink<SequenceEvent> tokens;
     private final Sampler sampler;
-    private int generated;
-    private boolean finished;
+=======
+    /** Where a sequence stands. */
+    enum Phase {
+        /** In the queue, without memory: it has not begun, or it was preempted. */
+        WAITING,
+        /** It has its memory and waits for its pictures. */
+        ENCODING,
+        /** Its tokens are being run, in chunks. */
+        PREFILL,
+        /** Each step adds one token. */
+        DECODE,
+        /** Ended, failed or cancelled; it has no memory. */
+        FINISHED
+    }
 
+    /** The deadline of a sequence that waits as long as it takes. */
+    static final long NO_DEADLINE = Long.MAX_VALUE;
+
+    private final ModelInput input;
+    private final List<String> imageDigests;
+    private final int maxTokens;
+    private final String client;
+    private final long arrival;
+    private final long deadlineNanos;
+
+    private final List<BlockKey> keys = new ArrayList<>();
+    private int[] generatedIds = {};
+>>>>>>> c9f1ced (Add the pure core of continuous batching: blocks, prefix cache, picture cache, scheduler)
+    private int generated;
+
+<<<<<<< HEAD
     Sequence(SequenceRequest request, FluxSink<SequenceEvent> tokens) {
         this.request = request;
         this.tokens = tokens;
         this.sampler = new Sampler(request);
     }
+=======
+    private Phase phase = Phase.WAITING;
+    private boolean started;
+    private int passes;
+>>>>>>> c9f1ced (Add the pure core of continuous batching: blocks, prefix cache, picture cache, scheduler)
 
-    SequenceRequest request() {
-        return request;
-    }
-
-    /** Whether no more tokens are due: the last one ended the sequence, or nobody waits for them any more. */
-    boolean isDone() {
-        return finished || tokens.isCancelled();
-    }
+    private int[] blocks = {};
+    private final List<PrefixCache.Node> nodes = new ArrayList<>();
+    private int cached;
+    private int reused;
+    private Map<String, Integer> imageSlots = Map.of();
 
     /** Tells that the prompt has been run, all of it. */
     void prefilled() {
@@ -32,10 +73,14 @@ final class Sequence {
     }
 
     /**
-     * Chooses the next token and hands it out.
-     *
-     * @return the token
+     * @param input the prompt, of at least one token
+     * @param imageDigests the content digest of each picture of the prompt
+     * @param maxTokens the most tokens to generate, at least 1
+     * @param client whose sequence it is
+     * @param arrival a number that grows from sequence to sequence
+     * @param deadlineNanos when it must have left the queue, or {@link #NO_DEADLINE}
      */
+<<<<<<< HEAD
     int append(float[] logits, SamplerScratch scratch) {
         SequenceEvent.Token token = sampler.next(logits, scratch);
         generated++;
@@ -45,12 +90,258 @@ final class Sequence {
             tokens.complete();
         }
         return token.id();
+=======
+    Sequence(
+            ModelInput input,
+            List<String> imageDigests,
+            int maxTokens,
+            String client,
+            long arrival,
+            long deadlineNanos) {
+        if (input.inputIds().length == 0 || input.inputIds().length != input.imageIndex().length) {
+            throw new IllegalArgumentException("A prompt of " + input.inputIds().length + " tokens with "
+                    + input.imageIndex().length + " image indices");
+        }
+        if (input.images().size() != imageDigests.size()) {
+            throw new IllegalArgumentException(
+                    input.images().size() + " pictures with " + imageDigests.size() + " digests");
+        }
+        if (maxTokens < 1) {
+            throw new IllegalArgumentException("A sequence generates at least 1 token, not " + maxTokens);
+        }
+        this.input = input;
+        this.imageDigests = List.copyOf(imageDigests);
+        this.maxTokens = maxTokens;
+        this.client = client;
+        this.arrival = arrival;
+        this.deadlineNanos = deadlineNanos;
+>>>>>>> c9f1ced (Add the pure core of continuous batching: blocks, prefix cache, picture cache, scheduler)
     }
 
-    void fail(Throwable error) {
-        finished = true;
-        if (!tokens.isCancelled()) {
-            tokens.error(error);
+    ModelInput input() {
+        return input;
+    }
+
+    int maxTokens() {
+        return maxTokens;
+    }
+
+    String client() {
+        return client;
+    }
+
+    long arrival() {
+        return arrival;
+    }
+
+    Phase phase() {
+        return phase;
+    }
+
+    boolean isFinished() {
+        return phase == Phase.FINISHED;
+    }
+
+    int promptLength() {
+        return input.inputIds().length;
+    }
+
+    /** The number of generated tokens. */
+    int generated() {
+        return generated;
+    }
+
+    /** The number of tokens, prompt and generated. */
+    int length() {
+        return promptLength() + generated;
+    }
+
+    /** How many of the first tokens are in the cache. */
+    int cached() {
+        return cached;
+    }
+
+    /** How many tokens the prefix cache had when the sequence was prefilled last. */
+    int reused() {
+        return reused;
+    }
+
+    int id(int token) {
+        return token < promptLength() ? input.inputIds()[token] : generatedIds[token - promptLength()];
+    }
+
+    /** The digest of the picture that a token sees, or null for none. A generated token sees what the prompt's last saw. */
+    @Nullable
+    String digest(int token) {
+        int image = input.imageIndex()[Math.min(token, promptLength() - 1)];
+        return image < 0 ? null : imageDigests.get(image);
+    }
+
+    /** The ids of some tokens, (count). */
+    int[] ids(int first, int count) {
+        int[] ids = new int[count];
+        Arrays.setAll(ids, i -> id(first + i));
+        return ids;
+    }
+
+    /** For each of some tokens the slot of the picture that it sees, or -1, (count). */
+    int[] imageSlots(int first, int count) {
+        int[] slots = new int[count];
+        Arrays.setAll(slots, i -> imageSlot(digest(first + i)));
+        return slots;
+    }
+
+    /** The token slots of the first tokens, in token order: start, end, start, end, and so on. */
+    int[] cacheRuns(int upTo, int blockTokens) {
+        int[] runs = new int[2 * blocks.length];
+        int size = 0;
+        for (int block = 0, left = upTo; left > 0; block++, left -= blockTokens) {
+            int start = blocks[block] * blockTokens;
+            if (size == 0 || runs[size - 1] != start) {
+                runs[size] = start;
+                size += 2;
+            }
+            runs[size - 1] = start + Math.min(left, blockTokens);
+        }
+        return Arrays.copyOf(runs, size);
+    }
+
+    /** The pictures that the tokens from {@code first} on see, by digest. */
+    Map<String, PixelValues> picturesFrom(int first) {
+        Map<String, PixelValues> pictures = new LinkedHashMap<>();
+        for (int token = Math.min(first, promptLength() - 1); token < promptLength(); token++) {
+            int image = input.imageIndex()[token];
+            if (image >= 0) {
+                pictures.putIfAbsent(imageDigests.get(image), input.images().get(image));
+            }
+        }
+        return pictures;
+    }
+
+    /** What distinguishes a full block from others that follow the same tokens. */
+    BlockKey key(int block, int blockTokens) {
+        while (keys.size() <= block) {
+            int first = keys.size() * blockTokens;
+            String[] digests = new String[blockTokens];
+            Arrays.setAll(digests, i -> digest(first + i));
+            keys.add(new BlockKey(ids(first, blockTokens), digests));
+        }
+        return keys.get(block);
+    }
+
+    /** Whether the time to leave the queue has passed; a sequence that has once left it has met its deadline. */
+    boolean isOverdue(long nowNanos) {
+        return !started && deadlineNanos != NO_DEADLINE && deadlineNanos - nowNanos <= 0;
+    }
+
+    /** How often others were admitted in its place because it did not fit. */
+    int passes() {
+        return passes;
+    }
+
+    void pass() {
+        passes++;
+    }
+
+    void phase(Phase next) {
+        phase = next;
+        if (next != Phase.WAITING) {
+            started = true;
+            passes = 0;
+        }
+    }
+
+    void append(int id) {
+        if (phase != Phase.DECODE || cached != length()) {
+            throw new IllegalStateException("A token for a sequence that has none due, in phase " + phase + " with "
+                    + cached + " of " + length() + " tokens cached");
+        }
+        if (generated == maxTokens) {
+            throw new IllegalStateException("More than " + maxTokens + " tokens, which is the limit of the sequence");
+        }
+        if (generated == generatedIds.length) {
+            generatedIds = Arrays.copyOf(generatedIds, Math.max(16, 2 * generated));
+        }
+        generatedIds[generated++] = id;
+    }
+
+    /** The block table: where the tokens are, block by block. */
+    int[] blocks() {
+        return blocks;
+    }
+
+    void blocks(int[] table) {
+        blocks = table;
+    }
+
+    /** The nodes of the prefix cache for the first blocks of the table. */
+    List<PrefixCache.Node> nodes() {
+        return nodes;
+    }
+
+    /** Tokens that have just been run. */
+    void advance(int tokens) {
+        cached += tokens;
+    }
+
+    /** Tokens that the prefix cache had. */
+    void reuse(int tokens) {
+        cached += tokens;
+        reused += tokens;
+    }
+
+    /** Forgets where its tokens were. */
+    void clear() {
+        blocks = new int[0];
+        nodes.clear();
+        cached = 0;
+        reused = 0;
+    }
+
+    /** The slots of the pictures that it pins, by digest. */
+    Map<String, Integer> imageSlots() {
+        return imageSlots;
+    }
+
+    void imageSlots(Map<String, Integer> slots) {
+        imageSlots = slots;
+    }
+
+    private int imageSlot(@Nullable String digest) {
+        if (digest == null) {
+            return -1;
+        }
+        Integer slot = imageSlots.get(digest);
+        if (slot == null) {
+            throw new IllegalStateException("No slot for picture " + digest);
+        }
+        return slot;
+    }
+
+    /** The contents of a full block: its token ids and what each of them sees. Equal only when all of it is equal. */
+    static final class BlockKey {
+
+        private final int[] ids;
+        private final @Nullable String[] digests;
+        private final int hash;
+
+        BlockKey(int[] ids, @Nullable String[] digests) {
+            this.ids = ids;
+            this.digests = digests;
+            this.hash = 31 * Arrays.hashCode(ids) + Arrays.hashCode(digests);
+        }
+
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof BlockKey key
+                    && hash == key.hash
+                    && Arrays.equals(ids, key.ids)
+                    && Arrays.equals(digests, key.digests);
+        }
+
+        @Override
+        public int hashCode() {
+            return hash;
         }
     }
 }
