@@ -95,6 +95,10 @@ final class PrefixCache {
         return nodes;
     }
 
+    boolean isCached(int block) {
+        return nodeOfBlock[block] != null;
+    }
+
     /** The number of cached blocks that no sequence holds. */
     int idleBlocks() {
         return idle;
