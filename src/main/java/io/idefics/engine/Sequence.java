@@ -15,11 +15,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Sequence {
 
-<<<<<<< HEAD
-    private final SequenceRequest request;
-    private final FluxSink<SequenceEvent> tokens;
-    private final Sampler sampler;
-=======
     /** Where a sequence stands. */
     enum Phase {
         /** In the queue, without memory: it has not begun, or it was preempted. */
@@ -46,31 +41,17 @@ final class Sequence {
 
     private final List<BlockKey> keys = new ArrayList<>();
     private int[] generatedIds = {};
->>>>>>> c9f1ced (Add the pure core of continuous batching: blocks, prefix cache, picture cache, scheduler)
     private int generated;
 
-<<<<<<< HEAD
-    Sequence(SequenceRequest request, FluxSink<SequenceEvent> tokens) {
-        this.request = request;
-        this.tokens = tokens;
-        this.sampler = new Sampler(request);
-    }
-=======
     private Phase phase = Phase.WAITING;
     private boolean started;
     private int passes;
->>>>>>> c9f1ced (Add the pure core of continuous batching: blocks, prefix cache, picture cache, scheduler)
 
     private int[] blocks = {};
     private final List<PrefixCache.Node> nodes = new ArrayList<>();
     private int cached;
     private int reused;
     private Map<String, Integer> imageSlots = Map.of();
-
-    /** Tells that the prompt has been run, all of it. */
-    void prefilled() {
-        tokens.next(new SequenceEvent.Prefilled(0));
-    }
 
     /**
      * @param input the prompt, of at least one token
@@ -80,17 +61,6 @@ final class Sequence {
      * @param arrival a number that grows from sequence to sequence
      * @param deadlineNanos when it must have left the queue, or {@link #NO_DEADLINE}
      */
-<<<<<<< HEAD
-    int append(float[] logits, SamplerScratch scratch) {
-        SequenceEvent.Token token = sampler.next(logits, scratch);
-        generated++;
-        tokens.next(token);
-        if (request.stopIds().contains(token.id()) || generated >= request.maxTokens()) {
-            finished = true;
-            tokens.complete();
-        }
-        return token.id();
-=======
     Sequence(
             ModelInput input,
             List<String> imageDigests,
@@ -115,7 +85,6 @@ final class Sequence {
         this.client = client;
         this.arrival = arrival;
         this.deadlineNanos = deadlineNanos;
->>>>>>> c9f1ced (Add the pure core of continuous batching: blocks, prefix cache, picture cache, scheduler)
     }
 
     ModelInput input() {
