@@ -21,7 +21,7 @@ import reactor.core.publisher.FluxSink;
  * Runs sequences on one model: one thread that owns the model, loads it, takes waiting sequences in turn and closes it.
  * It knows token ids only, never text.
  */
-public final class Engine implements AutoCloseable {
+public final class Engine implements SequenceRunner<Integer> {
 
     /*
      * The model, the caches and the sequence that is running belong to the engine thread; other threads reach it through
@@ -36,7 +36,9 @@ public final class Engine implements AutoCloseable {
     private final EngineProperties properties;
     private final BlockingQueue<Answer> waiting;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
+    private final CompletableFuture<Void> endOfThread = new CompletableFuture<>();
     private final Thread thread;
+    private volatile int running;
     private volatile boolean closed;
     private volatile boolean ended;
     private volatile @Nullable Throwable failure;
@@ -56,22 +58,32 @@ public final class Engine implements AutoCloseable {
         this.thread.start();
     }
 
-    /** Completes when the model is loaded; fails with the reason when it cannot be. */
+    @Override
     public CompletableFuture<Void> ready() {
         return ready.copy();
     }
 
-    /** Why the model could not be loaded, or the engine has died since; null unless one of them happened. */
+    @Override
+    public CompletableFuture<Void> ended() {
+        return endOfThread.copy();
+    }
+
+    @Override
     public @Nullable Throwable failure() {
         return failure;
     }
 
-    /** Whether the engine thread lives and the model is loaded. */
+    @Override
     public boolean isAlive() {
         return !ended && ready.isDone() && !ready.isCompletedExceptionally();
     }
 
-    /** The number of sequences that wait for their turn. */
+    @Override
+    public int runningSequences() {
+        return running;
+    }
+
+    @Override
     public int waitingSequences() {
         return waiting.size();
     }
@@ -83,6 +95,7 @@ public final class Engine implements AutoCloseable {
      * @return a stream that fails with {@link ErrorType#OVERLOADED} when too many sequences wait,
      *     {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL} when a step fails
      */
+    @Override
     public Flux<Integer> generate(SequenceRequest request) {
         return Flux.create(
                 sink -> {
@@ -138,6 +151,12 @@ public final class Engine implements AutoCloseable {
         } finally {
             ended = true;
             failWaiting(notReady());
+            Throwable reason = failure;
+            if (reason == null) {
+                endOfThread.complete(null);
+            } else {
+                endOfThread.completeExceptionally(reason);
+            }
         }
     }
 
@@ -146,6 +165,7 @@ public final class Engine implements AutoCloseable {
             return;
         }
         try {
+            running = 1;
             generate(sequence, model);
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {
             log.error("A sequence failed on {}", name, e);
@@ -154,6 +174,8 @@ public final class Engine implements AutoCloseable {
         } catch (Throwable e) {
             sequence.fail(new GenerationException(ErrorType.INTERNAL, "The engine has died.", null, e));
             throw e;
+        } finally {
+            running = 0;
         }
     }
 
