@@ -3,45 +3,66 @@ package io.idefics.engine;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.model.IdeficsModel;
-import io.idefics.model.Step;
-import java.util.Arrays;
-import java.util.List;
+import java.time.Duration;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.FluxSink;
+import reactor.core.scheduler.Schedulers;
 
 /**
- * Runs sequences on one model: one thread that owns the model, loads it, takes waiting sequences in turn and closes it.
- * It knows token ids only, never text.
+ * Runs sequences on one replica of a model with continuous batching: they join and leave at every step. One thread owns
+ * the model, loads it, steps and closes it. It knows token ids only, never text.
  */
-public final class Engine implements SequenceRunner<Integer> {
+public final class Engine implements SequenceRunner<SequenceEvent> {
 
     /*
-     * The model, the caches and the sequence that is running belong to the engine thread; other threads reach it through
-     * the queue alone. A sequence that nobody waits for any more is dropped before its next step, so a client that leaves
-     * costs at most one step. A step that fails ends its own sequence and no other. An Error that is not the fault of one
-     * sequence ends the thread: everything that waits fails, and so does everything that comes later.
+     * The model, the caches and every sequence belong to the engine thread; other threads reach it through the inbox
+     * alone. What they may know is published in volatile fields after each step. A sequence that nobody waits for any
+     * more is taken out before the next step, so a client that leaves costs at most one step.
+     *
+     * A step that takes too long makes the engine hang: the watchdog fails all sequences from outside, since the engine
+     * thread cannot, and new ones are refused. If the step comes back, the engine goes on; if it does not, it is given
+     * up for good: a native call cannot be interrupted, and its device is not to be trusted.
      */
 
     private static final Logger log = LoggerFactory.getLogger(Engine.class);
 
+    private static final long IDLE = Long.MIN_VALUE;
+
     private final String name;
-    private final EngineProperties properties;
-    private final BlockingQueue<Answer> waiting;
+    private final EngineSettings settings;
+    private final LongSupplier clock;
+    private final BlockingQueue<Task> inbox = new LinkedBlockingQueue<>();
+    private final Set<Generation> open = ConcurrentHashMap.newKeySet();
+    private final AtomicLong arrivals = new AtomicLong();
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
-    private final CompletableFuture<Void> endOfThread = new CompletableFuture<>();
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private final Thread thread;
-    private volatile int running;
+    private final Disposable watchdog;
     private volatile boolean closed;
-    private volatile boolean ended;
+    private volatile boolean hanging;
     private volatile @Nullable Throwable failure;
+    private volatile long stepStart = IDLE;
+    private volatile @Nullable StepLoop loop;
+    private volatile EngineStats stats = EngineStats.NONE;
+
+    /** What other threads ask of the engine thread. */
+    @FunctionalInterface
+    private interface Task {
+        void run(StepLoop loop);
+    }
 
     /**
      * Starts the thread, which loads the model first.
@@ -49,13 +70,25 @@ public final class Engine implements SequenceRunner<Integer> {
      * @param name the name of the model, for the thread and the log
      * @param loader loads the model, on the engine thread
      */
-    public Engine(String name, EngineProperties properties, Supplier<IdeficsModel> loader) {
+    public Engine(String name, EngineSettings settings, Supplier<LoadedModel> loader) {
+        this(name, settings, loader, System::nanoTime, Schedulers.parallel());
+    }
+
+    /** @param watch where the watchdog looks after the engine */
+    Engine(
+            String name,
+            EngineSettings settings,
+            Supplier<LoadedModel> loader,
+            LongSupplier clock,
+            reactor.core.scheduler.Scheduler watch) {
         this.name = name;
-        this.properties = properties;
-        this.waiting = new LinkedBlockingQueue<>(properties.maxWaitingSequences());
+        this.settings = settings;
+        this.clock = clock;
         this.thread = new Thread(() -> run(loader), "engine-" + name);
         this.thread.setDaemon(true);
         this.thread.start();
+        long period = Math.max(1, settings.watchdogTimeout().toMillis() / 4);
+        this.watchdog = watch.schedulePeriodically(this::watch, period, period, TimeUnit.MILLISECONDS);
     }
 
     @Override
@@ -65,7 +98,7 @@ public final class Engine implements SequenceRunner<Integer> {
 
     @Override
     public CompletableFuture<Void> ended() {
-        return endOfThread.copy();
+        return ended.copy();
     }
 
     @Override
@@ -75,205 +108,189 @@ public final class Engine implements SequenceRunner<Integer> {
 
     @Override
     public boolean isAlive() {
-        return !ended && ready.isDone() && !ready.isCompletedExceptionally();
+        return !hanging && !ended.isDone() && ready.isDone() && !ready.isCompletedExceptionally();
     }
 
     @Override
     public int runningSequences() {
-        return running;
+        StepLoop current = loop;
+        return current == null ? 0 : current.running();
     }
 
     @Override
     public int waitingSequences() {
-        return waiting.size();
+        return Math.max(0, open.size() - runningSequences());
+    }
+
+    @Override
+    public EngineStats stats() {
+        return stats;
     }
 
     /**
-     * Runs a sequence when its turn comes. The stream carries the generated tokens, the one that ended the sequence
-     * included; cancelling it stops the sequence before its next step.
+     * Runs a sequence as soon as there is room for it. The stream tells when the prompt has run and then carries the
+     * generated tokens, the one that ended the sequence included; cancelling it takes the sequence out before the next
+     * step.
      *
-     * @return a stream that fails with {@link ErrorType#OVERLOADED} when too many sequences wait,
-     *     {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL} when a step fails
+     * @return a stream that fails with {@link ErrorType#OVERLOADED} when too many sequences wait, this one has waited
+     *     too long or memory runs out, {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL}
+     *     when its tokens cannot be computed
      */
     @Override
-    public Flux<Integer> generate(SequenceRequest request) {
-        return Flux.create(
-                sink -> {
-                    Answer sequence = new Answer(request, sink);
-                    sink.onCancel(() -> waiting.remove(sequence)); // its place is free for others at once
-                    enqueue(sequence);
-                },
-                FluxSink.OverflowStrategy.BUFFER);
+    public Flux<SequenceEvent> generate(SequenceRequest request) {
+        return Flux.create(sink -> enter(request, sink), FluxSink.OverflowStrategy.BUFFER);
     }
 
-    /** Lets the running step end, fails everything that waits and frees the model. */
+    /** Lets the running step end, fails everything that is under way and frees the model. */
     @Override
     public void close() {
         closed = true;
-        thread.interrupt();
+        watchdog.dispose();
+        inbox.add(loop -> {}); // wakes the thread
+        thread.interrupt(); // for the loader
         try {
-            thread.join(properties.closeTimeout().toMillis());
+            thread.join(settings.closeTimeout().toMillis());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        failOpen(notReady());
     }
 
-    private void enqueue(Answer sequence) {
+    private void enter(SequenceRequest request, FluxSink<SequenceEvent> sink) {
         if (!isAlive() || closed) {
-            sequence.fail(notReady());
-        } else if (!waiting.offer(sequence)) {
-            sequence.fail(new GenerationException(
-                    ErrorType.OVERLOADED,
-                    "The model '" + name + "' is busy: " + properties.maxWaitingSequences()
-                            + " requests wait already, which is the limit. Try again later.",
-                    null));
-        } else if (ended) {
-            failWaiting(notReady()); // the thread ended between the check and the offer
-        }
-    }
-
-    private void run(Supplier<IdeficsModel> loader) {
-        try {
-            IdeficsModel.prepareThread();
-            try (IdeficsModel model = loader.get()) {
-                ready.complete(null);
-                while (!closed) {
-                    run(waiting.take(), model);
-                }
-            }
-        } catch (InterruptedException e) {
-            log.debug("The engine of {} ends", name);
-        } catch (Throwable e) {
-            failure = e;
-            if (!ready.completeExceptionally(e)) {
-                log.error("The engine of {} died", name, e);
-            }
-        } finally {
-            ended = true;
-            failWaiting(notReady());
-            Throwable reason = failure;
-            if (reason == null) {
-                endOfThread.complete(null);
-            } else {
-                endOfThread.completeExceptionally(reason);
-            }
-        }
-    }
-
-    private void run(Answer sequence, IdeficsModel model) {
-        if (sequence.isDone()) {
+            sink.error(notReady());
             return;
         }
+        if (waitingSequences() >= settings.maxWaitingSequences()) {
+            sink.error(new GenerationException(
+                    ErrorType.OVERLOADED,
+                    "The model '" + name + "' is busy: " + settings.maxWaitingSequences()
+                            + " requests wait already, which is the limit. Try again later.",
+                    null));
+            return;
+        }
+        Generation generation = new Generation(request, sink, arrivals.getAndIncrement(), deadline(request));
+        open.add(generation);
+        sink.onDispose(() -> {
+            open.remove(generation);
+            inbox.add(loop -> loop.remove(generation));
+        });
+        inbox.add(loop -> loop.add(generation));
+        if (ended.isDone()) {
+            failOpen(notReady()); // the thread ended between the check and the entry
+        }
+    }
+
+    private long deadline(SequenceRequest request) {
+        Duration timeout = request.queueTimeout() == null ? settings.queueTimeout() : request.queueTimeout();
+        return timeout == null ? Sequence.NO_DEADLINE : clock.getAsLong() + timeout.toNanos();
+    }
+
+    private void run(Supplier<LoadedModel> loader) {
         try {
-            running = 1;
-            generate(sequence, model);
-        } catch (RuntimeException | OutOfMemoryError | StackOverflowError e) {
-            log.error("A sequence failed on {}", name, e);
-            sequence.fail(
-                    new GenerationException(ErrorType.INTERNAL, "The model failed to compute an answer.", null, e));
-        } catch (Throwable e) {
-            sequence.fail(new GenerationException(ErrorType.INTERNAL, "The engine has died.", null, e));
-            throw e;
-        } finally {
-            running = 0;
-        }
-    }
-
-    private void generate(Answer sequence, IdeficsModel model) {
-        var input = sequence.request().input();
-        int length = input.inputIds().length;
-        int[] slots = IntStream.range(0, input.images().size()).toArray();
-        model.allocate(length + sequence.request().maxTokens(), Math.max(1, slots.length), Math.max(1, slots.length));
-        if (slots.length > 0) {
-            model.beginEncoding(input.images());
-            model.advanceEncoding(model.encodingLayers());
-            model.endEncoding(slots);
-            model.projectImages(slots, slots);
-        }
-        float[] logits = null;
-        for (int start = 0; start < length; start += properties.prefillChunkTokens()) {
-            if (closed || sequence.isDone()) {
-                break;
+            IdeficsModel.prepareThread();
+            LoadedModel loaded = loader.get();
+            try (var model = loaded.model()) {
+                StepLoop steps = new StepLoop(name, loaded, settings, clock);
+                loop = steps;
+                ready.complete(null);
+                while (!closed) {
+                    work(steps);
+                }
             }
-            int end = Math.min(start + properties.prefillChunkTokens(), length);
-            logits = forward(
-                    model,
-                    Arrays.copyOfRange(input.inputIds(), start, end),
-                    start,
-                    Arrays.copyOfRange(input.imageIndex(), start, end));
-        }
-        // Generated tokens see the image that the last token of the prompt saw.
-        int[] imageIndex = {input.imageIndex()[length - 1]};
-        for (int past = length; logits != null && !closed && !sequence.isDone(); past++) {
-            int id = sequence.append(logits);
-            logits = sequence.isDone() ? null : forward(model, new int[] {id}, past, imageIndex);
-        }
-        if (closed && !sequence.isDone()) {
-            sequence.fail(notReady());
+        } catch (Throwable e) {
+            if (closed) {
+                log.debug("The engine of {} ends", name, e);
+            } else {
+                failure = e;
+                if (!ready.completeExceptionally(e)) {
+                    log.error("The engine of {} died", name, e);
+                }
+            }
+        } finally {
+            end();
         }
     }
 
-    private static float[] forward(IdeficsModel model, int[] ids, int past, int[] imageSlots) {
-        return model.forward(
-                        new Step(List.of(new Step.Row(ids, past, new int[] {0, past + ids.length}, imageSlots, 1))))[0];
+    /** Does what was asked for, then one step; waits while there is nothing to do. */
+    private void work(StepLoop steps) throws InterruptedException {
+        for (Task task = steps.isIdle() ? inbox.take() : inbox.poll(); task != null; task = inbox.poll()) {
+            task.run(steps);
+        }
+        if (!closed && !steps.isIdle()) {
+            stepStart = clock.getAsLong();
+            boolean worked = steps.step();
+            stepStart = IDLE;
+            if (hanging) {
+                hanging = false;
+                log.warn("The engine of {} goes on after a step that hung", name);
+            }
+            if (!worked) {
+                throw new IllegalStateException("Sequences wait, but there is nothing to do");
+            }
+        }
+        stats = steps.stats();
     }
 
-    private void failWaiting(GenerationException error) {
-        for (Answer sequence = waiting.poll(); sequence != null; sequence = waiting.poll()) {
-            sequence.fail(error);
+    private void watch() {
+        long start = stepStart;
+        if (start == IDLE || ended.isDone()) {
+            return;
+        }
+        long nanos = clock.getAsLong() - start;
+        if (!hanging && nanos > settings.watchdogTimeout().toNanos()) {
+            hanging = true;
+            log.error("The engine of {} hangs: a step has taken {} ms. It is at\n{}", name, nanos / 1_000_000, where());
+            failOpen(notReady());
+        }
+        if (failure == null && nanos > settings.hangTimeout().toNanos()) {
+            DeviceLostException lost =
+                    new DeviceLostException("The engine hangs: a step has taken " + nanos / 1_000_000 + " ms.");
+            failure = lost;
+            log.error("The engine of {} is given up", name, lost);
+            closed = true; // should the step ever come back
+            ended.completeExceptionally(lost);
+        }
+    }
+
+    private String where() {
+        StringBuilder text = new StringBuilder();
+        for (StackTraceElement element : thread.getStackTrace()) {
+            text.append("\tat ").append(element).append('\n');
+        }
+        return text.toString();
+    }
+
+    private void end() {
+        Throwable reason = failure;
+        if (reason == null) {
+            ready.completeExceptionally(notReady());
+            ended.complete(null);
+        } else {
+            ended.completeExceptionally(reason);
+        }
+        loop = null;
+        if (reason != null) {
+            for (Generation generation : open) {
+                if (generation.isAdmitted()) {
+                    generation.fail(new GenerationException(ErrorType.INTERNAL, "The engine has died.", null, reason));
+                }
+            }
+        }
+        failOpen(notReady());
+        inbox.clear();
+    }
+
+    private void failOpen(GenerationException error) {
+        for (Generation generation : open) {
+            if (open.remove(generation)) {
+                generation.fail(error);
+            }
         }
     }
 
     private GenerationException notReady() {
         return new GenerationException(
                 ErrorType.MODEL_NOT_READY, "The model '" + name + "' is not ready to answer.", null);
-    }
-
-    /** A sequence in the hands of the engine: its request, its sampler and the way out for its tokens. */
-    private static final class Answer {
-
-        private final SequenceRequest request;
-        private final FluxSink<Integer> tokens;
-        private final Sampler sampler;
-        private int generated;
-        private boolean finished;
-
-        Answer(SequenceRequest request, FluxSink<Integer> tokens) {
-            this.request = request;
-            this.tokens = tokens;
-            this.sampler = new Sampler(request.sampling(), request.input().inputIds(), request.bannedIds());
-        }
-
-        SequenceRequest request() {
-            return request;
-        }
-
-        /** Whether no more tokens are due: the last one ended the sequence, or nobody waits for them any more. */
-        boolean isDone() {
-            return finished || tokens.isCancelled();
-        }
-
-        /**
-         * Chooses the next token and hands it out.
-         *
-         * @return the token
-         */
-        int append(float[] logits) {
-            int id = sampler.next(logits);
-            generated++;
-            tokens.next(id);
-            if (request.stopIds().contains(id) || generated >= request.maxTokens()) {
-                finished = true;
-                tokens.complete();
-            }
-            return id;
-        }
-
-        void fail(Throwable error) {
-            finished = true;
-            if (!tokens.isCancelled()) {
-                tokens.error(error);
-            }
-        }
     }
 }

@@ -133,8 +133,7 @@ public final class EnginePool<T> implements AutoCloseable {
 
     /** Whether the model was ready and every replica has failed since, which only a new process cures. */
     public boolean hasDied() {
-        return state() == ReplicaState.FAILED
-                && replicas.stream().anyMatch(replica -> replica.life.wasReady());
+        return state() == ReplicaState.FAILED && replicas.stream().anyMatch(replica -> replica.life.wasReady());
     }
 
     /** The replicas as they are now. */
@@ -340,7 +339,8 @@ public final class EnginePool<T> implements AutoCloseable {
         }
 
         Life<T> without(SequenceRunner<T> ended) {
-            return new Life<>(state, null, wasReady, restarts, failure, ended.stats().after(past));
+            return new Life<>(
+                    state, null, wasReady, restarts, failure, ended.stats().after(past));
         }
 
         Life<T> ready() {

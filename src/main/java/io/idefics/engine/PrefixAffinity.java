@@ -42,7 +42,8 @@ final class PrefixAffinity {
 
     /** The keys of the full blocks of a prompt, from the first to the last. */
     static long[] keys(ModelInput input) {
-        long[] pictures = input.images().stream().mapToLong(PrefixAffinity::content).toArray();
+        long[] pictures =
+                input.images().stream().mapToLong(PrefixAffinity::content).toArray();
         long[] keys = new long[input.inputIds().length / BLOCK_TOKENS];
         long key = PRIME;
         for (int block = 0; block < keys.length; block++) {

@@ -94,9 +94,11 @@ final class Scheduler {
     private final List<Sequence> running = new ArrayList<>();
     private int waiting;
     private long preemptions;
+    private int maxSequences;
 
     Scheduler(Limits limits, PrefixCache prefixes, ImageCache images) {
         this.limits = limits;
+        this.maxSequences = limits.maxBatchSequences();
         this.prefixes = prefixes;
         this.images = images;
     }
@@ -126,6 +128,11 @@ final class Scheduler {
     /** Whether there is neither a sequence nor a batch in the vision tower. */
     boolean isIdle() {
         return running.isEmpty() && waiting == 0 && !images.isEncoding();
+    }
+
+    /** From now on at most so many sequences are admitted to run side by side; those that run go on. */
+    void limitSequences(int count) {
+        maxSequences = Math.max(1, Math.min(count, limits.maxBatchSequences()));
     }
 
     /**
@@ -251,7 +258,7 @@ final class Scheduler {
     }
 
     private void seatReady() {
-        int seats = limits.maxBatchSequences - seated();
+        int seats = maxSequences - seated();
         for (Sequence sequence : running) {
             if (seats > 0
                     && sequence.phase() == Phase.ENCODING
@@ -349,7 +356,7 @@ final class Scheduler {
         List<PrefixCache.Node> path = prefixes.match(head);
         Map<String, PixelValues> pictures = head.picturesFrom(path.size() * prefixes.blockTokens());
         boolean ready = areReady(pictures.keySet());
-        int places = limits.maxBatchSequences - (ready ? seated() : encoding());
+        int places = maxSequences - (ready ? seated() : encoding());
         int spare = running.isEmpty() ? 0 : limits.watermarkBlocks;
         if (places <= 0 || !images.fits(pictures.keySet()) || !prefixes.fits(head, path, spare)) {
             return false;

@@ -5,8 +5,11 @@ import io.idefics.checkpoint.CheckpointWeights;
 import io.idefics.checkpoint.IdeficsConfig;
 import io.idefics.checkpoint.ModelDirectory;
 import io.idefics.checkpoint.TensorType;
+import io.idefics.engine.CacheSize;
 import io.idefics.engine.Engine;
 import io.idefics.engine.EngineProperties;
+import io.idefics.engine.EngineSettings;
+import io.idefics.engine.LoadedModel;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.model.ComputeType;
 import io.idefics.model.IdeficsModel;
@@ -62,7 +65,7 @@ public final class ModelHost implements AutoCloseable {
     public ModelHost(ModelProperties properties, EngineProperties engineProperties, Clock clock) {
         this.properties = properties;
         this.clock = clock;
-        this.engine = new Engine(properties.modelId(), engineProperties, this::load);
+        this.engine = new Engine(properties.modelId(), settings(engineProperties), this::load);
         engine.ready().whenComplete((ready, error) -> {
             Throwable failure = engine.failure();
             if (failure != null) {
@@ -113,7 +116,7 @@ public final class ModelHost implements AutoCloseable {
     }
 
     /** Reads the checkpoint and builds the model, on the engine thread. */
-    private IdeficsModel load() {
+    private LoadedModel load() {
         long start = System.nanoTime();
         ModelDirectory directory = ModelDirectory.open(Path.of(properties.path()));
         IdeficsConfig config = directory.config();
@@ -130,11 +133,26 @@ public final class ModelHost implements AutoCloseable {
                     properties.device(),
                     type,
                     Duration.ofNanos(System.nanoTime() - start).toMillis());
-            return model;
+            int blocks = (loaded.description().contextLength() + 15) / 16 * 16;
+            return new LoadedModel(model, new CacheSize(blocks, 64, 256));
         } catch (RuntimeException | Error e) {
             tokenizer.close();
             throw e;
         }
+    }
+
+    private static EngineSettings settings(EngineProperties properties) {
+        return new EngineSettings(
+                16,
+                properties.maxWaitingSequences(),
+                16,
+                properties.prefillChunkTokens(),
+                8,
+                1,
+                null,
+                Duration.ofSeconds(60),
+                Duration.ofMinutes(5),
+                properties.closeTimeout());
     }
 
     /** The model after its first step; a model that fails in it is freed. */

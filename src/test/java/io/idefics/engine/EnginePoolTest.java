@@ -384,9 +384,8 @@ class EnginePoolTest {
 
     private static CompletableFuture<List<String>> collect(EnginePool<String> pool, ModelInput input) {
         CompletableFuture<List<String>> answer = new CompletableFuture<>();
-        Disposable subscription = pool.generate(request(input))
-                .collectList()
-                .subscribe(answer::complete, answer::completeExceptionally);
+        Disposable subscription =
+                pool.generate(request(input)).collectList().subscribe(answer::complete, answer::completeExceptionally);
         assertThat(subscription.isDisposed()).isFalse();
         return answer;
     }

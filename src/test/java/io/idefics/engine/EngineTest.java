@@ -187,7 +187,7 @@ class EngineTest {
     @Test
     void ready_loaderFails_failsWithItsReason() {
         IllegalStateException reason = new IllegalStateException("no weights");
-        try (Engine engine = new Engine("broken", properties(8, 512), () -> {
+        try (Engine engine = new Engine("broken", settings(8, 512), () -> {
             throw reason;
         })) {
             assertThatThrownBy(() -> engine.ready().get(20, TimeUnit.SECONDS)).hasRootCause(reason);
@@ -201,7 +201,7 @@ class EngineTest {
     @Test
     void generate_whileLoading_isNotReady() {
         CountDownLatch loading = new CountDownLatch(1);
-        try (Engine engine = new Engine("loading", properties(8, 512), () -> {
+        try (Engine engine = new Engine("loading", settings(8, 512), () -> {
             await(loading);
             return TinyModel.load();
         })) {
@@ -270,13 +270,13 @@ class EngineTest {
     }
 
     private static Engine engine(String name, int maxWaiting, int chunkTokens) {
-        Engine engine = new Engine(name, properties(maxWaiting, chunkTokens), TinyModel::load);
+        Engine engine = new Engine(name, settings(maxWaiting, chunkTokens), TinyModel::load);
         assertThat(engine.ready()).succeedsWithin(PATIENCE);
         return engine;
     }
 
-    private static EngineProperties properties(int maxWaiting, int chunkTokens) {
-        return new EngineProperties(maxWaiting, chunkTokens, PATIENCE);
+    private static EngineSettings settings(int maxWaiting, int chunkTokens) {
+        return TinyModel.settings(4, maxWaiting, chunkTokens);
     }
 
     private static List<Integer> answer(Engine engine, SequenceRequest request) {

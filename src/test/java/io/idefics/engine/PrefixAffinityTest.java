@@ -42,8 +42,8 @@ class PrefixAffinityTest {
 
         long[] cat = PrefixAffinity.keys(new ModelInput(new int[32], seen, List.of(CAT)));
         long[] dog = PrefixAffinity.keys(new ModelInput(new int[32], seen, List.of(DOG)));
-        long[] sameCat = PrefixAffinity.keys(
-                new ModelInput(new int[32], seen, List.of(new PixelValues(CAT.values().clone(), 1))));
+        long[] sameCat = PrefixAffinity.keys(new ModelInput(
+                new int[32], seen, List.of(new PixelValues(CAT.values().clone(), 1))));
 
         assertThat(dog[0]).isEqualTo(cat[0]);
         assertThat(dog[1]).isNotEqualTo(cat[1]);

@@ -29,9 +29,15 @@ class SchedulerRandomWalkTest {
 
         // A walk in which nothing happens shows nothing.
         assertThat(walk.finished).as("finished, seed %d", seed).isGreaterThan(2000);
-        assertThat(walk.scheduler().preemptions()).as("preemptions, seed %d", seed).isGreaterThan(100);
-        assertThat(walk.prefixes().evictions()).as("evicted blocks, seed %d", seed).isGreaterThan(1000);
+        assertThat(walk.scheduler().preemptions())
+                .as("preemptions, seed %d", seed)
+                .isGreaterThan(100);
+        assertThat(walk.prefixes().evictions())
+                .as("evicted blocks, seed %d", seed)
+                .isGreaterThan(1000);
         assertThat(walk.prefixes().hitTokens()).as("hit tokens, seed %d", seed).isGreaterThan(1000);
-        assertThat(walk.prefixes().duplicates()).as("duplicate blocks, seed %d", seed).isGreaterThan(10);
+        assertThat(walk.prefixes().duplicates())
+                .as("duplicate blocks, seed %d", seed)
+                .isGreaterThan(10);
     }
 }

@@ -287,7 +287,8 @@ final class SchedulerWalk {
         checkPrefillOrder(plan, budget.prefillTokens(decoded.size()) - prefill);
         if (!plan.preempted().isEmpty()) {
             require(!plan.preempted().contains(before.get(0)), "the sequence admitted first was preempted");
-            List<Sequence> last = new ArrayList<>(before.subList(before.size() - plan.preempted().size(), before.size()));
+            List<Sequence> last = new ArrayList<>(
+                    before.subList(before.size() - plan.preempted().size(), before.size()));
             require(last.equals(reversed(plan.preempted())), "others were preempted than those admitted last");
         }
     }

@@ -13,6 +13,7 @@ import io.idefics.testing.SafetensorsReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -39,7 +40,18 @@ final class TinyModel {
         }
     }
 
-    static IdeficsModel load() {
+    static EngineSettings settings(int maxBatch, int maxWaiting, int chunkTokens) {
+        Duration patience = Duration.ofSeconds(20);
+        return new EngineSettings(maxBatch, maxWaiting, 16, chunkTokens, 4, 1, null, patience, patience, patience);
+    }
+
+    /** The model with room for 2048 tokens and 8 pictures. */
+    static LoadedModel load() {
+        return new LoadedModel(model(), new CacheSize(128, 8, 16));
+    }
+
+    static IdeficsModel model() {
+        IdeficsModel.prepareThread();
         ModelDirectory directory = ModelDirectory.open(GOLDEN.resolve("models/tiny-f32"));
         try (CheckpointWeights weights = directory.openWeights()) {
             return IdeficsModel.load(directory.config(), weights, ComputeType.FLOAT32, "cpu");
