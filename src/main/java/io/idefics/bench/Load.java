@@ -1,0 +1,34 @@
+package io.idefics.bench;
+
+import java.util.Locale;
+
+/** How requests come. */
+sealed interface Load {
+
+    /** A short name for a table. */
+    String label();
+
+    /**
+     * A closed loop: each client asks again as soon as it has its answer.
+     *
+     * @param clients how many there are
+     */
+    record Clients(int clients) implements Load {
+        @Override
+        public String label() {
+            return clients == 1 ? "1 client" : clients + " clients";
+        }
+    }
+
+    /**
+     * An offered load: conversations begin at random times, whether or not the earlier ones have ended.
+     *
+     * @param perSecond the mean of the Poisson process
+     */
+    record Rate(double perSecond) implements Load {
+        @Override
+        public String label() {
+            return String.format(Locale.ROOT, "%.4g/s", perSecond);
+        }
+    }
+}
