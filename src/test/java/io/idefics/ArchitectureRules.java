@@ -36,10 +36,14 @@ final class ArchitectureRules {
                     "service",
                     Set.of("engine", "processing", "image", "tokenizer", "model", "checkpoint", "generation")),
             Map.entry("web", Set.of("service", "admission", "generation")),
-            Map.entry("observability", Set.of("service", "engine", "admission"))));
+            Map.entry("observability", Set.of("service", "engine", "admission")),
+            Map.entry("bench", Set.of("service", "generation"))));
 
     /** The room that wires the others: it may use all of them and none may use it. */
     private static final String WIRING = "config";
+
+    /** The command beside the service: nothing but the main class uses it, and it alone has the standard streams. */
+    private static final String COMMAND = "bench";
 
     private final String root;
 
@@ -53,7 +57,8 @@ final class ArchitectureRules {
         List<ArchRule> all = new ArrayList<>();
         ARROWS.forEach((room, allowed) -> all.add(rules.arrows(room, allowed)));
         all.add(rules.everyClassHasARoom());
-        all.add(rules.nothingUsesTheWiring());
+        all.add(rules.nothingUses(WIRING));
+        all.add(rules.onlyTheMainClassUses(COMMAND));
         all.add(rules.noCycles());
         all.add(rules.onlyIn("ai.djl..", "model", "tokenizer"));
         all.add(rules.notIn("reactor..", "generation", "tokenizer", "checkpoint", "model", "processing"));
@@ -88,14 +93,27 @@ final class ArchitectureRules {
                 .as("every class is in one of " + all);
     }
 
-    private ArchRule nothingUsesTheWiring() {
+    private ArchRule nothingUses(String room) {
         return noClasses()
                 .that()
-                .resideOutsideOfPackage(inside(WIRING))
+                .resideOutsideOfPackage(inside(room))
                 .should()
                 .dependOnClassesThat()
-                .resideInAPackage(inside(WIRING))
-                .as("nothing uses " + WIRING)
+                .resideInAPackage(inside(room))
+                .as("nothing uses " + room)
+                .allowEmptyShould(true);
+    }
+
+    private ArchRule onlyTheMainClassUses(String room) {
+        return noClasses()
+                .that()
+                .resideOutsideOfPackage(inside(room))
+                .and()
+                .doNotHaveFullyQualifiedName(IdeficsApplication.class.getName())
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(inside(room))
+                .as("only the main class uses " + room)
                 .allowEmptyShould(true);
     }
 
@@ -127,12 +145,13 @@ final class ArchitectureRules {
 
     private ArchRule springOnlyAtTheEdges() {
         return noClasses()
-                .that(resideOutsideOfPackages(root, inside("web"), inside("observability"), inside(WIRING))
+                .that(resideOutsideOfPackages(
+                                root, inside("web"), inside("observability"), inside(COMMAND), inside(WIRING))
                         .and(DescribedPredicate.not(partOfProperties())))
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("org.springframework..")
-                .as("Spring is used only in web, observability, config and in configuration properties")
+                .as("Spring is used only in web, observability, bench, config and in configuration properties")
                 .allowEmptyShould(true);
     }
 
@@ -151,7 +170,11 @@ final class ArchitectureRules {
     }
 
     private ArchRule noStandardStreams() {
-        return noClasses().should(ACCESS_STANDARD_STREAMS).allowEmptyShould(true);
+        return noClasses()
+                .that()
+                .resideOutsideOfPackage(inside(COMMAND))
+                .should(ACCESS_STANDARD_STREAMS)
+                .allowEmptyShould(true);
     }
 
     /** A class bound from the configuration, or a class inside one. */

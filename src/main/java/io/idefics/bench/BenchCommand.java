@@ -252,10 +252,20 @@ public final class BenchCommand implements Callable<Integer> {
                 .setOut(outWriter)
                 .setErr(errWriter)
                 .setUsageHelpWidth(USAGE_WIDTH)
+                .setParameterExceptionHandler(BenchCommand::explain)
                 .execute(arguments);
         outWriter.flush();
         errWriter.flush();
         return status;
+    }
+
+    private static int explain(ParameterException wrong, String[] arguments) {
+        CommandLine command = wrong.getCommandLine();
+        PrintWriter err = command.getErr();
+        err.println(wrong.getMessage());
+        err.print("Usage: " + command.getHelp().synopsis(0));
+        err.println("bench --help describes all options.");
+        return command.getCommandSpec().exitCodeOnInvalidInput();
     }
 
     @Override

@@ -110,6 +110,7 @@ final class InProcessTarget implements Target {
 
     private static ConfigurableApplicationContext context(Class<?> application, List<String> arguments) {
         SpringApplication spring = new SpringApplication(application);
+        spring.setMainApplicationClass(application);
         // At Ctrl-C the requests that are running must not be counted as failed because their engine is gone.
         spring.setRegisterShutdownHook(false);
         String[] all = new String[arguments.size() + 1];

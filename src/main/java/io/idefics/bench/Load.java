@@ -1,5 +1,7 @@
 package io.idefics.bench;
 
+import com.fasterxml.jackson.databind.PropertyNamingStrategies.SnakeCaseStrategy;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.util.Locale;
 
 /** How requests come. */
@@ -25,6 +27,7 @@ sealed interface Load {
      *
      * @param perSecond the mean of the Poisson process
      */
+    @JsonNaming(SnakeCaseStrategy.class)
     record Rate(double perSecond) implements Load {
         @Override
         public String label() {

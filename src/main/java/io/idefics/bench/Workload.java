@@ -1,5 +1,7 @@
 package io.idefics.bench;
 
+import com.fasterxml.jackson.databind.PropertyNamingStrategies.SnakeCaseStrategy;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param temperature of the sampling; 0 is greedy
  * @param seed decides texts, pictures and arrivals
  */
+@JsonNaming(SnakeCaseStrategy.class)
 record Workload(
         int promptTokens,
         int maxTokens,
