@@ -33,8 +33,11 @@ final class ReportTable {
                 environment.cores(),
                 environment.date()));
         append(text, loads(report.runs()), 1);
-        text.append(System.lineSeparator());
-        append(text, times(report.runs()), 2);
+        List<List<String>> times = times(report.runs());
+        if (times.size() > 1) {
+            text.append(System.lineSeparator());
+            append(text, times, 2);
+        }
         notes(report).forEach(note -> text.append(System.lineSeparator()).append(note));
         return text.append(System.lineSeparator()).toString();
     }

@@ -29,13 +29,7 @@ final class Tickets {
         return true;
     }
 
-    /** Whether a request at that time is too late. */
-    boolean isOver(long now) {
+    private boolean isOver(long now) {
         return timed && now - deadline >= 0;
-    }
-
-    /** Gives out no more tickets. */
-    synchronized void close() {
-        left = 0;
     }
 }
