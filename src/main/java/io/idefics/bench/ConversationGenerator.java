@@ -96,6 +96,11 @@ final class ConversationGenerator {
         this.prefix = words(random(PREFIX), workload.sharedPrefixTokens());
     }
 
+    /** The turns of each conversation. */
+    int turns() {
+        return workload.turns();
+    }
+
     /** A conversation that was not given out before. */
     Conversation next() {
         return conversation(next.getAndIncrement());

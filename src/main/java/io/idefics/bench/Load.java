@@ -2,7 +2,7 @@ package io.idefics.bench;
 
 import com.fasterxml.jackson.databind.PropertyNamingStrategies.SnakeCaseStrategy;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
-import java.util.Locale;
+import java.math.BigDecimal;
 
 /** How requests come. */
 sealed interface Load {
@@ -31,7 +31,7 @@ sealed interface Load {
     record Rate(double perSecond) implements Load {
         @Override
         public String label() {
-            return String.format(Locale.ROOT, "%.4g/s", perSecond);
+            return BigDecimal.valueOf(perSecond).stripTrailingZeros().toPlainString() + "/s";
         }
     }
 }

@@ -89,13 +89,17 @@ final class LoadGenerator {
             for (int i = 0; i < count; i++) {
                 clients.add(CompletableFuture.runAsync(
                         () -> {
-                            while (tickets.take(System.nanoTime())) {
-                                converse(conversations.next(), null);
+                            for (int turns = take(); turns > 0; turns = take()) {
+                                converse(conversations.next(), turns, null);
                             }
                         },
                         threads));
             }
             join(CompletableFuture.allOf(clients.toArray(CompletableFuture<?>[]::new)));
+        }
+
+        private int take() {
+            return tickets.take(conversations.turns(), System.nanoTime());
         }
 
         /** Conversations that begin at random times, at that rate. */
@@ -106,7 +110,8 @@ final class LoadGenerator {
             while (fault.get() == null) {
                 // The time to the next arrival of a Poisson process is exponential; 1 - u is never 0.
                 due += (long) (-Math.log(1 - arrivals.nextDouble()) / perSecond * NANOS_PER_SECOND);
-                if (!tickets.take(due)) {
+                int turns = tickets.take(conversations.turns(), due);
+                if (turns == 0) {
                     break;
                 }
                 Conversation conversation = conversations.next();
@@ -115,7 +120,7 @@ final class LoadGenerator {
                 long begin = due;
                 threads.execute(() -> {
                     try {
-                        converse(conversation, begin);
+                        converse(conversation, turns, begin);
                     } catch (RuntimeException | Error e) {
                         fault.set(e);
                     } finally {
@@ -130,15 +135,16 @@ final class LoadGenerator {
         }
 
         /**
-         * Asks turn by turn, with the ticket of the first turn taken already; a failed turn ends the conversation.
+         * Asks turn by turn. A failed turn ends the conversation, and so does the end of the time.
          *
+         * @param turns how many turns there are tickets for
          * @param due when the first turn is due; null under a closed loop, in which nothing ever is
          */
-        private void converse(Conversation conversation, @Nullable Long due) {
+        private void converse(Conversation conversation, int turns, @Nullable Long due) {
             List<Message> messages = new ArrayList<>(conversation.opening());
-            for (int turn = 0; turn <= conversation.followUps().size(); turn++) {
+            for (int turn = 0; turn < turns; turn++) {
                 if (turn > 0) {
-                    if (!tickets.take(System.nanoTime())) {
+                    if (tickets.isOver(System.nanoTime())) {
                         return;
                     }
                     messages.add(conversation.followUps().get(turn - 1));
@@ -146,6 +152,7 @@ final class LoadGenerator {
                 Outcome outcome = ask(messages, turn == 0 ? due : null);
                 measurements.ended(outcome, turn);
                 if (!(outcome instanceof Answer answer)) {
+                    tickets.giveBack(turns - turn - 1);
                     if (due == null) {
                         LockSupport.parkNanos(PAUSE_AFTER_FAILURE.toNanos());
                     }

@@ -1,6 +1,6 @@
 package io.idefics.bench;
 
-/** Gives out the right to send one more request, until all are sent or the time is over. Thread-safe. */
+/** Gives out the right to send requests, until all are sent or the time is over. Thread-safe. */
 final class Tickets {
 
     private final long deadline;
@@ -20,16 +20,27 @@ final class Tickets {
         }
     }
 
-    /** Takes a ticket for a request at that time; false when there are no more. */
-    synchronized boolean take(long now) {
-        if (left == 0 || isOver(now)) {
-            return false;
+    /**
+     * Takes tickets for the turns of a conversation that begins at that time.
+     *
+     * @return how many, at most those that are wanted; 0 when there are no more
+     */
+    synchronized int take(int wanted, long now) {
+        if (isOver(now)) {
+            return 0;
         }
-        left--;
-        return true;
+        int taken = (int) Math.min(wanted, left);
+        left -= taken;
+        return taken;
     }
 
-    private boolean isOver(long now) {
+    /** Takes back tickets for turns that were not asked. */
+    synchronized void giveBack(int unused) {
+        left += unused;
+    }
+
+    /** Whether a request at that time is too late. */
+    boolean isOver(long now) {
         return timed && now - deadline >= 0;
     }
 }

@@ -98,6 +98,21 @@ class LoadGeneratorTest {
     }
 
     @Test
+    void rate_turns_areAskedThoughArrivalsAreFast() {
+        ScriptedTarget target = new ScriptedTarget(messages -> listener -> {
+            listener.text("x");
+            listener.completed();
+            return () -> {};
+        });
+
+        Run run = run(target, new Load.Rate(10_000), 6, 3);
+
+        assertThat(run.requests().ok()).isEqualTo(6);
+        assertThat(run.latenciesMs().timeToFirstTokenFirstTurn().count()).isEqualTo(2);
+        assertThat(run.latenciesMs().timeToFirstTokenLaterTurns().count()).isEqualTo(4);
+    }
+
+    @Test
     void timeout_noAnswer_abandonsTheRequest() {
         AtomicInteger abandoned = new AtomicInteger();
         ScriptedTarget target = new ScriptedTarget(messages -> listener -> abandoned::incrementAndGet);

@@ -34,12 +34,12 @@ class ReportWriterTest {
         List<String> lines = out.toString().lines().toList();
         assertThat(lines)
                 .containsSequence(
-                        "load       ok  failed  seconds  requests/s  prompt tokens/s  output tokens/s  cached",
-                        "1 client    1       0      0.2        5.00            100.0             55.0   25.0%",
-                        "4.000/s     0       1      0.0        0.00              0.0              0.0    0.0%")
-                .contains("load      milliseconds              mean     p50     p90     p95     p99     max")
-                .contains("4.000/s: 1 failed with 503: no room")
-                .contains("4.000/s: requests were sent up to 200 ms after they were due; the times count from when"
+                        "load      ok  failed  seconds  requests/s  prompt tokens/s  output tokens/s  cached",
+                        "1 client   1       0      0.2        5.00            100.0             55.0   25.0%",
+                        "4/s        0       1      0.0        0.00              0.0              0.0    0.0%")
+                .contains("load      milliseconds             mean     p50     p90     p95     p99     max")
+                .contains("4/s: 1 failed with 503: no room")
+                .contains("4/s: requests were sent up to 200 ms after they were due; the times count from when"
                         + " they were due");
         assertThat(lines).noneMatch(line -> line.contains("Ended early"));
         assertThat(err.toString()).isEmpty();

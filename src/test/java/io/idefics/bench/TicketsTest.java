@@ -9,18 +9,28 @@ class TicketsTest {
 
     @Test
     void take_count_endsWithIt() {
-        Tickets tickets = new Tickets(new Extent.Requests(2), 0);
-        assertThat(tickets.take(Long.MAX_VALUE)).isTrue();
-        assertThat(tickets.take(0)).isTrue();
-        assertThat(tickets.take(0)).isFalse();
+        Tickets tickets = new Tickets(new Extent.Requests(5), 0);
+        assertThat(tickets.take(3, Long.MAX_VALUE)).isEqualTo(3);
+        assertThat(tickets.take(3, 0)).isEqualTo(2);
+        assertThat(tickets.take(3, 0)).isZero();
+    }
+
+    @Test
+    void take_someGivenBack_givesThemOutAgain() {
+        Tickets tickets = new Tickets(new Extent.Requests(3), 0);
+        assertThat(tickets.take(3, 0)).isEqualTo(3);
+        tickets.giveBack(2);
+        assertThat(tickets.take(3, 0)).isEqualTo(2);
     }
 
     @Test
     void take_duration_endsWithItEvenWhereTheClockOverflows() {
         long begin = Long.MAX_VALUE - 5;
         Tickets tickets = new Tickets(new Extent.Lasting(Duration.ofNanos(10)), begin);
-        assertThat(tickets.take(begin)).isTrue();
-        assertThat(tickets.take(begin + 9)).isTrue();
-        assertThat(tickets.take(begin + 10)).isFalse();
+        assertThat(tickets.take(3, begin)).isEqualTo(3);
+        assertThat(tickets.take(3, begin + 9)).isEqualTo(3);
+        assertThat(tickets.isOver(begin + 9)).isFalse();
+        assertThat(tickets.take(3, begin + 10)).isZero();
+        assertThat(tickets.isOver(begin + 10)).isTrue();
     }
 }
