@@ -127,7 +127,7 @@ class BadRequestsIT extends RunningServer {
                         "unsupported_parameter",
                         "tool_choice",
                         "cannot call tools"),
-                hello("two answers", "'n':2", "unsupported_parameter", "n", "only 1 answer"),
+                hello("nine answers", "'n':9", "invalid_value", "n", "between 1 and 8"),
                 hello(
                         "JSON mode",
                         "'response_format':{'type':'json_object'}",

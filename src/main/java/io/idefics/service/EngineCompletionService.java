@@ -1,17 +1,11 @@
 package io.idefics.service;
 
-import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.generation.ContentPart.ImageRef;
-import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
-import io.idefics.generation.GenerationEvent.ChoiceEnded;
-import io.idefics.generation.GenerationEvent.Completed;
-import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
-import io.idefics.generation.Usage;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageFetcher;
@@ -20,13 +14,12 @@ import io.idefics.model.PixelValues;
 import io.idefics.processing.PreparedPrompt;
 import io.idefics.processing.PromptTemplate;
 import io.idefics.service.ModelHost.Parts;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
-import reactor.core.scheduler.Schedulers;
 
 /** Answers with the models of a {@link ModelRegistry}. */
 public final class EngineCompletionService implements CompletionService {
@@ -76,7 +69,9 @@ public final class EngineCompletionService implements CompletionService {
                     var items = parts.template().items(request.messages());
                     PreparedPrompt prompt = parts.processor().prepare(items, contextLength - 1);
                     int promptTokens = prompt.inputIds().length;
-                    int maxTokens = request.stopping().maxTokens().orElse(1);
+                    int maxTokens = Math.max(
+                            request.stopping().maxTokens().orElse(1),
+                            request.stopping().minTokens());
                     if (promptTokens + (long) maxTokens > contextLength) {
                         throw new GenerationException(
                                 ErrorType.CONTEXT_LENGTH_EXCEEDED,
@@ -106,74 +101,32 @@ public final class EngineCompletionService implements CompletionService {
         return new PixelValues(processor.pixelValues(decoder.decode(bytes, ref.param())), processor.imageSize());
     }
 
+    /** All choices; they share the prompt, so that the engine runs it once. */
     private Flux<GenerationEvent> generate(
             GenerationRequest request, ModelHost host, Parts parts, PreparedPrompt prompt, List<PixelValues> images) {
-        int promptTokens = prompt.inputIds().length;
-        int maxTokens =
-                request.stopping().maxTokens().orElse(parts.description().contextLength() - promptTokens);
-        SequenceRequest sequence = new SequenceRequest(
-                new ModelInput(prompt.inputIds(), prompt.imageIndex(), images),
-                request.sampling(),
-                maxTokens,
-                parts.stopIds(),
-                parts.bannedIds());
-        Answer answer = new Answer(request, parts, prompt);
-        return host.engine()
-                .generate(sequence)
-                .ofType(SequenceEvent.Token.class)
-                .map(SequenceEvent.Token::id)
-                .publishOn(Schedulers.parallel())
-                .concatMapIterable(answer::append)
-                .concatWith(Flux.defer(() -> Flux.fromIterable(answer.finish())))
-                .takeUntil(Completed.class::isInstance);
+        ModelInput input = new ModelInput(prompt.inputIds(), prompt.imageIndex(), images);
+        List<Choice> choices = IntStream.range(0, request.choices())
+                .mapToObj(index -> new Choice(
+                        index,
+                        parts.tokenizer(),
+                        parts.stopIds(),
+                        request.stopping().stop()))
+                .toList();
+        return new Answer(choices, prompt.inputIds().length, prompt.imageTokens())
+                .events(index -> host.engine().generate(sequence(request, index, parts, input)));
     }
 
-    /** Turns the tokens of one answer into events. */
-    private static final class Answer {
-
-        private final TextStream text;
-        private final Parts parts;
-        private final PreparedPrompt prompt;
-        private int tokens;
-        private boolean ended;
-
-        Answer(GenerationRequest request, Parts parts, PreparedPrompt prompt) {
-            this.text = new TextStream(
-                    parts.tokenizer().incrementalDecoder(), request.stopping().stop());
-            this.parts = parts;
-            this.prompt = prompt;
-        }
-
-        List<GenerationEvent> append(int id) {
-            tokens++;
-            if (parts.stopIds().contains(id)) {
-                ended = true;
-                return List.of();
-            }
-            List<GenerationEvent> events = deltas(text.append(id));
-            if (text.stopped()) {
-                events.addAll(completed(FinishReason.STOP));
-            }
-            return events;
-        }
-
-        List<GenerationEvent> finish() {
-            List<GenerationEvent> events = deltas(text.finish());
-            events.addAll(completed(ended || text.stopped() ? FinishReason.STOP : FinishReason.LENGTH));
-            return events;
-        }
-
-        private List<GenerationEvent> completed(FinishReason reason) {
-            Usage usage = new Usage(prompt.inputIds().length, 0, prompt.imageTokens(), tokens);
-            return List.of(new ChoiceEnded(0, reason), new Completed(usage));
-        }
-
-        private static List<GenerationEvent> deltas(String text) {
-            List<GenerationEvent> events = new ArrayList<>();
-            if (!text.isEmpty()) {
-                events.add(new TextDelta(0, text));
-            }
-            return events;
-        }
+    private static SequenceRequest sequence(GenerationRequest request, int choice, Parts parts, ModelInput input) {
+        int room = parts.description().contextLength() - input.inputIds().length;
+        return new SequenceRequest(
+                input,
+                request.sampling().forChoice(choice),
+                request.stopping().maxTokens().orElse(room),
+                request.stopping().minTokens(),
+                parts.stopIds(),
+                parts.bannedIds(),
+                request.topLogprobs(),
+                "",
+                null);
     }
 }

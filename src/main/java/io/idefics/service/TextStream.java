@@ -28,6 +28,7 @@ public final class TextStream {
     private final int[] matched;
 
     private final StringBuilder held = new StringBuilder();
+    private int decoded;
     private boolean stopped;
 
     /**
@@ -63,6 +64,11 @@ public final class TextStream {
         return stopped;
     }
 
+    /** How many characters the ids so far have given, whether given out or held back; half characters do not count. */
+    public int decoded() {
+        return decoded;
+    }
+
     /** Ends the answer and returns the rest of its text; a stop string may be reached here too. */
     public String finish() {
         if (stopped) {
@@ -80,6 +86,7 @@ public final class TextStream {
 
     /** Moves the automata over the text and returns what they no longer hold back. */
     private String accept(String text) {
+        decoded += text.length();
         for (int i = 0; i < text.length(); i++) {
             held.append(text.charAt(i));
             int length = advance(matched, text.charAt(i));

@@ -115,6 +115,11 @@ public final class IdeficsTokenizer implements AutoCloseable {
         return new IncrementalDecoder(vocabulary);
     }
 
+    /** What an id stands for by itself; a leading space is part of it. */
+    public TokenPiece piece(int id) {
+        return vocabulary.pieceOf(id);
+    }
+
     public SpecialTokens specialTokens() {
         return specialTokens;
     }

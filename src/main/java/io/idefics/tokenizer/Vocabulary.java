@@ -1,5 +1,6 @@
 package io.idefics.tokenizer;
 
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -84,6 +85,20 @@ final class Vocabulary {
     /** The byte that a token with {@link #textOf text} stands for, 0 to 255, or -1. */
     int byteOf(int id) {
         return bytes[id];
+    }
+
+    /** What an id stands for by itself. */
+    TokenPiece pieceOf(int id) {
+        String text = textOf(id);
+        if (text == null) {
+            return new TokenPiece(id < 0 || id >= pieces.length || pieces[id] == null ? "" : pieces[id], null);
+        }
+        int value = byteOf(id);
+        if (value < 0) {
+            return new TokenPiece(text, text.getBytes(StandardCharsets.UTF_8));
+        }
+        String shown = value < 0x80 ? String.valueOf((char) value) : "\\x" + Integer.toHexString(value);
+        return new TokenPiece(shown, new byte[] {(byte) value});
     }
 
     /** Parses the form {@code <0xHH>} of a byte token. */

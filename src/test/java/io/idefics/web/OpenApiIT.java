@@ -54,7 +54,7 @@ class OpenApiIT extends WebServerTest {
         JsonNode examples =
                 docs().at("/paths/~1v1~1chat~1completions/post/requestBody/content/application~1json/examples");
 
-        assertThat(examples.size()).isEqualTo(5);
+        assertThat(examples.size()).isEqualTo(6);
         examples.properties()
                 .forEach(example -> post(example.getValue().get("value").toString())
                         .expectStatus()

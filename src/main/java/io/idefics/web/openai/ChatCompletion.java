@@ -9,11 +9,11 @@ record ChatCompletion(String id, String object, long created, String model, List
 
     static final String OBJECT = "chat.completion";
 
-    /** The one answer; {@code logprobs} is always null. */
+    /** One of the answers; {@code logprobs} is null unless asked for. */
     record Choice(
             int index,
             Message message,
-            @Nullable Object logprobs,
+            @Nullable LogprobsObject logprobs,
             @JsonProperty("finish_reason") String finishReason) {}
 
     /** The turn of the assistant; {@code refusal} is always null. */

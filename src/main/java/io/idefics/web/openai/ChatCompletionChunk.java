@@ -11,11 +11,11 @@ record ChatCompletionChunk(String id, String object, long created, String model,
 
     static final String OBJECT = "chat.completion.chunk";
 
-    /** A step of the one answer; {@code logprobs} is always null. */
+    /** A step of one of the answers; {@code logprobs} is null where it adds no token of which they were asked for. */
     record Choice(
             int index,
             Delta delta,
-            @Nullable Object logprobs,
+            @Nullable LogprobsObject logprobs,
             @JsonProperty("finish_reason") @Nullable String finishReason) {}
 
     /** What the step adds. */

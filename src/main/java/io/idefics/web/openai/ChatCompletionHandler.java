@@ -43,7 +43,7 @@ public final class ChatCompletionHandler {
         return Mono.defer(() -> {
             long start = System.nanoTime();
             return bodies.read(request).map(requests::read).flatMap(chat -> {
-                Completion completion = Completion.begin(chat.generation().model());
+                Completion completion = Completion.begin(chat.generation());
                 Flux<GenerationEvent> events = events(chat.generation());
                 return chat.stream()
                         ? streamed(completion.chunks(events, chat.includeUsage()))

@@ -53,7 +53,12 @@ public final class ChatRequestReader {
         boolean stream = flag(root.get("stream"));
         boolean includeUsage = includeUsage(root.get("stream_options"));
         GenerationRequest generation = new GenerationRequest(
-                model(root.get("model")), messages.read(root.get("messages")), sampling(root), stopping(root), 1, -1);
+                model(root.get("model")),
+                messages.read(root.get("messages")),
+                sampling(root),
+                stopping(root),
+                (int) integer(root.get("n"), 1, defaults.maxChoices(), 1),
+                topLogprobs(root));
         return new ChatCompletionRequest(generation, stream, includeUsage);
     }
 
@@ -90,7 +95,24 @@ public final class ChatRequestReader {
     private static StoppingCriteria stopping(JsonField root) {
         OptionalInt older = count(root.get("max_tokens"));
         OptionalInt newer = count(root.get("max_completion_tokens"));
-        return new StoppingCriteria(newer.isPresent() ? newer : older, 0, stop(root.get("stop")));
+        OptionalInt maxTokens = newer.isPresent() ? newer : older;
+        JsonField least = root.get("min_tokens");
+        int minTokens = (int) integer(least, 0, Integer.MAX_VALUE, 0);
+        if (maxTokens.isPresent() && minTokens > maxTokens.getAsInt()) {
+            throw least.invalidValue("at most that of max_tokens, " + maxTokens.getAsInt());
+        }
+        return new StoppingCriteria(maxTokens, minTokens, stop(root.get("stop")));
+    }
+
+    /** How many alternatives to tell for each token, -1 for no log-probabilities at all. */
+    private static int topLogprobs(JsonField root) {
+        boolean wanted = flag(root.get("logprobs"));
+        JsonField top = root.get("top_logprobs");
+        int count = (int) integer(top, 0, MAX_TOP_LOGPROBS, 0);
+        if (count > 0 && !wanted) {
+            throw top.invalidValue("0 unless logprobs is true");
+        }
+        return wanted ? count : -1;
     }
 
     private static List<String> stop(JsonField field) {
@@ -149,18 +171,6 @@ public final class ChatRequestReader {
     }
 
     private static void refuseUnsupported(JsonField root) {
-        JsonField n = root.get("n");
-        if (integer(n, 1, 128, 1) != 1) {
-            throw n.unsupported("only 1 answer a request is supported.");
-        }
-        JsonField logprobs = root.get("logprobs");
-        if (flag(logprobs)) {
-            throw logprobs.unsupported("log probabilities are not supported.");
-        }
-        JsonField topLogprobs = root.get("top_logprobs");
-        if (integer(topLogprobs, 0, MAX_TOP_LOGPROBS, 0) != 0) {
-            throw topLogprobs.unsupported("log probabilities are not supported.");
-        }
         refuseFormats(root.get("response_format"));
         refuseForcedTools(root.get("tool_choice"));
         refuseForcedTools(root.get("function_call"));

@@ -7,11 +7,16 @@ import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.TokenLogprob;
+import io.idefics.web.openai.ChatCompletionChunk.Delta;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -21,13 +26,13 @@ import reactor.core.publisher.Mono;
  *
  * @param id the id of the answer
  * @param created when it was begun, in seconds since the epoch
- * @param model the id of the model
+ * @param request what was asked for
  */
-record Completion(String id, long created, String model) {
+record Completion(String id, long created, GenerationRequest request) {
 
-    static Completion begin(String model) {
+    static Completion begin(GenerationRequest request) {
         String id = "chatcmpl-" + UUID.randomUUID().toString().replace("-", "");
-        return new Completion(id, Instant.now().getEpochSecond(), model);
+        return new Completion(id, Instant.now().getEpochSecond(), request);
     }
 
     /** The events folded into one answer. */
@@ -36,14 +41,15 @@ record Completion(String id, long created, String model) {
     }
 
     /**
-     * The events as chunks: the role, the pieces of text, the reason of the end and, where asked for, the usage.
-     * Nothing is sent before the first event.
+     * The events as chunks: for each choice the role, the pieces of text and the reason of the end, and where asked for
+     * the usage. Nothing is sent before the first event.
      */
     Flux<Object> chunks(Flux<GenerationEvent> events, boolean includeUsage) {
-        return requireEnd(events).switchOnFirst((first, all) -> {
+        return Flux.defer(() -> {
+            BitSet begun = new BitSet();
             // A failure must not overtake the text before it.
-            Flux<Object> chunks = all.concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, includeUsage)));
-            return first.hasValue() ? chunks.startWith(role(includeUsage)) : chunks;
+            return requireEnd(events)
+                    .concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, begun, includeUsage)));
         });
     }
 
@@ -55,54 +61,73 @@ record Completion(String id, long created, String model) {
         });
     }
 
-    private List<Object> chunksOf(GenerationEvent event, boolean includeUsage) {
+    /** @param begun the choices whose role was sent */
+    private List<Object> chunksOf(GenerationEvent event, BitSet begun, boolean includeUsage) {
+        List<ChatCompletionChunk.Choice> steps = new ArrayList<>();
         if (event instanceof TextDelta delta) {
-            return List.of(step(new ChatCompletionChunk.Delta(null, delta.text()), null, includeUsage));
+            begin(delta.choice(), begun, steps);
+            LogprobsObject logprobs = delta.logprobs().isEmpty() ? null : LogprobsObject.of(delta.logprobs());
+            steps.add(step(delta.choice(), new Delta(null, delta.text()), logprobs, null));
+        } else if (event instanceof ChoiceEnded end) {
+            begin(end.choice(), begun, steps);
+            steps.add(step(end.choice(), new Delta(null, null), null, name(end.reason())));
         }
-        if (event instanceof ChoiceEnded ended) {
-            return List.of(step(new ChatCompletionChunk.Delta(null, null), name(ended.reason()), includeUsage));
+        List<Object> chunks = new ArrayList<>();
+        for (ChatCompletionChunk.Choice step : steps) {
+            ChatCompletionChunk chunk = chunk(List.of(step));
+            chunks.add(includeUsage ? new ChatCompletionChunk.WithUsage(chunk, null) : chunk);
         }
-        if (!includeUsage) {
-            return List.of();
+        if (includeUsage && event instanceof Completed completed) {
+            chunks.add(new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(completed.usage())));
         }
-        Completed completed = (Completed) event;
-        Object usage = new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(completed.usage()));
-        return List.of(usage);
+        return chunks;
     }
 
-    private Object role(boolean includeUsage) {
-        return step(new ChatCompletionChunk.Delta("assistant", ""), null, includeUsage);
+    private static void begin(int choice, BitSet begun, List<ChatCompletionChunk.Choice> steps) {
+        if (!begun.get(choice)) {
+            begun.set(choice);
+            steps.add(step(choice, new Delta("assistant", ""), null, null));
+        }
     }
 
-    private Object step(ChatCompletionChunk.Delta delta, @Nullable String finishReason, boolean includeUsage) {
-        ChatCompletionChunk chunk = chunk(List.of(new ChatCompletionChunk.Choice(0, delta, null, finishReason)));
-        return includeUsage ? new ChatCompletionChunk.WithUsage(chunk, null) : chunk;
+    private static ChatCompletionChunk.Choice step(
+            int choice, Delta delta, @Nullable LogprobsObject logprobs, @Nullable String finishReason) {
+        return new ChatCompletionChunk.Choice(choice, delta, logprobs, finishReason);
     }
 
     private ChatCompletionChunk chunk(List<ChatCompletionChunk.Choice> choices) {
-        return new ChatCompletionChunk(id, ChatCompletionChunk.OBJECT, created, model, choices);
+        return new ChatCompletionChunk(id, ChatCompletionChunk.OBJECT, created, request.model(), choices);
     }
 
     private ChatCompletion whole(List<GenerationEvent> events) {
         if (events.isEmpty() || !(events.get(events.size() - 1) instanceof Completed completed)) {
             throw unfinished();
         }
-        String text = events.stream()
-                .filter(TextDelta.class::isInstance)
-                .map(event -> ((TextDelta) event).text())
-                .collect(Collectors.joining());
-        ChatCompletion.Message message = new ChatCompletion.Message("assistant", text, null);
-        ChatCompletion.Choice choice = new ChatCompletion.Choice(0, message, null, name(reason(events)));
+        List<ChatCompletion.Choice> choices = IntStream.range(0, request.choices())
+                .mapToObj(index -> choice(index, events))
+                .toList();
         UsageObject usage = UsageObject.of(completed.usage());
-        return new ChatCompletion(id, ChatCompletion.OBJECT, created, model, List.of(choice), usage);
+        return new ChatCompletion(id, ChatCompletion.OBJECT, created, request.model(), choices, usage);
     }
 
-    private static FinishReason reason(List<GenerationEvent> events) {
-        return events.stream()
-                .filter(ChoiceEnded.class::isInstance)
-                .map(event -> ((ChoiceEnded) event).reason())
-                .findFirst()
-                .orElseThrow(Completion::unfinished);
+    private ChatCompletion.Choice choice(int index, List<GenerationEvent> events) {
+        StringBuilder text = new StringBuilder();
+        List<TokenLogprob> logprobs = new ArrayList<>();
+        FinishReason reason = null;
+        for (GenerationEvent event : events) {
+            if (event instanceof TextDelta delta && delta.choice() == index) {
+                text.append(delta.text());
+                logprobs.addAll(delta.logprobs());
+            } else if (event instanceof ChoiceEnded end && end.choice() == index) {
+                reason = end.reason();
+            }
+        }
+        if (reason == null) {
+            throw unfinished();
+        }
+        ChatCompletion.Message message = new ChatCompletion.Message("assistant", text.toString(), null);
+        LogprobsObject told = request.topLogprobs() < 0 ? null : LogprobsObject.of(logprobs);
+        return new ChatCompletion.Choice(index, message, told, name(reason));
     }
 
     private static String name(FinishReason reason) {

@@ -106,6 +106,9 @@ class ChatRequestReaderTest {
                 "temperature",
                 "top_p",
                 "top_k",
+                "min_p",
+                "typical_p",
+                "min_tokens",
                 "repetition_penalty",
                 "presence_penalty",
                 "frequency_penalty",
@@ -230,14 +233,17 @@ class ChatRequestReaderTest {
                 .hasMessage("temperature is 3 but must lie between 0 and 2.");
         assertThatThrownBy(() -> reader.read(body(",\"max_tokens\":\"4\"")))
                 .hasMessage("max_tokens is '4' but must be a whole number.");
-        assertThatThrownBy(() -> reader.read(body(",\"n\":2")))
-                .hasMessage("n is 2: only 1 answer a request is supported.");
+        assertThatThrownBy(() -> reader.read(body(",\"n\":9"))).hasMessage("n is 9 but must lie between 1 and 8.");
+        assertThatThrownBy(() -> reader.read(body(",\"max_tokens\":4,\"min_tokens\":5")))
+                .hasMessage("min_tokens is 5 but must be at most that of max_tokens, 4.");
+        assertThatThrownBy(() -> reader.read(body(",\"top_logprobs\":3")))
+                .hasMessage("top_logprobs is 3 but must be 0 unless logprobs is true.");
     }
 
     private ChatRequestReader reader(double temperature) {
         WebProperties limits = new WebProperties(
                 DataSize.ofMegabytes(1), Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), 32);
-        return new ChatRequestReader(service, new GenerationProperties(temperature), limits);
+        return new ChatRequestReader(service, new GenerationProperties(temperature, 8), limits);
     }
 
     private static ObjectNode body(String more) {
