@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.openai.client.OpenAIClient;
 import com.openai.client.okhttp.OpenAIOkHttpClient;
+import com.openai.core.JsonValue;
 import com.openai.core.http.StreamResponse;
 import com.openai.errors.BadRequestException;
 import com.openai.errors.NotFoundException;
@@ -18,6 +19,7 @@ import com.openai.models.chat.completions.ChatCompletionContentPartImage;
 import com.openai.models.chat.completions.ChatCompletionContentPartText;
 import com.openai.models.chat.completions.ChatCompletionCreateParams;
 import com.openai.models.chat.completions.ChatCompletionStreamOptions;
+import com.openai.models.chat.completions.ChatCompletionTokenLogprob;
 import com.openai.models.models.Model;
 import io.idefics.testing.MiniEvaluation;
 import io.idefics.testing.MiniEvaluation.Question;
@@ -173,6 +175,111 @@ class OpenAiClientIT extends RunningServer {
     }
 
     @Test
+    void create_severalChoices_areThoseOfTheirSeedsAlone() {
+        List<String> alone = seeded();
+
+        ChatCompletion all = client.chat().completions().create(sampled(0).n(6).build());
+
+        assertThat(all.isValid()).isTrue();
+        assertThat(all.choices()).extracting(ChatCompletion.Choice::index).containsExactly(0L, 1L, 2L, 3L, 4L, 5L);
+        assertThat(all.choices())
+                .extracting(choice -> choice.message().content().orElseThrow())
+                .isEqualTo(alone);
+        ChatCompletion first = client.chat().completions().create(sampled(0).build());
+        assertThat(all.usage().orElseThrow().promptTokens())
+                .isEqualTo(first.usage().orElseThrow().promptTokens());
+        assertThat(all.usage().orElseThrow().completionTokens())
+                .isGreaterThan(first.usage().orElseThrow().completionTokens());
+    }
+
+    @Test
+    void createStreaming_twoChoices_areTheWholeOnesInPieces() {
+        ChatCompletionCreateParams params = sampled(3)
+                .n(2)
+                .streamOptions(
+                        ChatCompletionStreamOptions.builder().includeUsage(true).build())
+                .build();
+        ChatCompletion whole = client.chat().completions().create(params);
+
+        ChatCompletionAccumulator accumulator = ChatCompletionAccumulator.create();
+        stream(params).forEach(accumulator::accumulate);
+        ChatCompletion streamed = accumulator.chatCompletion();
+
+        assertThat(streamed.choices()).hasSize(2);
+        for (int index = 0; index < 2; index++) {
+            ChatCompletion.Choice choice = whole.choices().get(index);
+            assertThat(streamed.choices().get(index).index()).isEqualTo(index);
+            assertThat(streamed.choices().get(index).message().content())
+                    .isEqualTo(choice.message().content());
+            assertThat(streamed.choices().get(index).finishReason()).isEqualTo(choice.finishReason());
+        }
+        assertThat(streamed.usage().orElseThrow().completionTokens())
+                .isEqualTo(whole.usage().orElseThrow().completionTokens());
+    }
+
+    @Test
+    void create_logprobs_makeUpTheText() {
+        ChatCompletionCreateParams params =
+                params(anyReference()).logprobs(true).topLogprobs(3).build();
+
+        ChatCompletion answer = client.chat().completions().create(params);
+
+        assertThat(answer.isValid()).isTrue();
+        List<ChatCompletionTokenLogprob> tokens =
+                answer.choices().get(0).logprobs().orElseThrow().content().orElseThrow();
+        assertThat(tokens.stream().map(ChatCompletionTokenLogprob::token).collect(Collectors.joining()))
+                .isEqualTo(" " + text(answer));
+        assertThat(tokens).hasSize((int) answer.usage().orElseThrow().completionTokens() - 1);
+        assertThat(tokens).allSatisfy(token -> {
+            assertThat(token.logprob()).isLessThanOrEqualTo(0);
+            assertThat(token.topLogprobs()).hasSize(3);
+            // The answer is greedy.
+            assertThat(token.topLogprobs().get(0).token()).isEqualTo(token.token());
+            assertThat(token.topLogprobs().get(0).logprob()).isEqualTo(token.logprob());
+            assertThat(token.topLogprobs().stream()
+                            .mapToDouble(top -> Math.exp(top.logprob()))
+                            .sum())
+                    .isLessThanOrEqualTo(1 + 1e-6);
+        });
+        List<ChatCompletionTokenLogprob> streamed = stream(params).stream()
+                .flatMap(chunk -> chunk.choices().stream())
+                .flatMap(choice -> choice.logprobs().stream())
+                .flatMap(logprobs -> logprobs.content().orElseThrow().stream())
+                .toList();
+        assertThat(streamed).isEqualTo(tokens);
+    }
+
+    @Test
+    void create_minTokens_goOnWhereTheModelWouldEnd() {
+        ChatCompletionCreateParams params = params(anyReference())
+                .putAdditionalBodyProperty("min_tokens", JsonValue.from(40))
+                .maxCompletionTokens(40)
+                .build();
+
+        ChatCompletion answer = client.chat().completions().create(params);
+
+        assertThat(answer.usage().orElseThrow().completionTokens()).isEqualTo(40);
+        assertThat(text(answer)).startsWith(anyReference().float32Text());
+        assertThat(answer.choices().get(0).finishReason()).isEqualTo(FinishReason.LENGTH);
+    }
+
+    @Test
+    void create_minPOfOne_isGreedy() {
+        Reference reference = anyReference();
+
+        for (String strict : List.of("min_p", "top_k")) {
+            ChatCompletion answer = client.chat()
+                    .completions()
+                    .create(params(reference)
+                            .temperature(2.0)
+                            .putAdditionalBodyProperty(strict, JsonValue.from(1))
+                            .build());
+
+            assertThat(text(answer)).isEqualTo(reference.float32Text());
+        }
+    }
+
+    @Test
     void models_list_hasTheServedOne() {
         List<Model> models = client.models().list().data();
 
@@ -231,16 +338,15 @@ class OpenAiClientIT extends RunningServer {
 
     private List<String> seeded() {
         return LongStream.range(0, 6)
-                .mapToObj(seed -> client.chat()
-                        .completions()
-                        .create(hello().temperature(2.0)
-                                // Favours what was not said yet, so that even a model that is sure of itself wavers.
-                                .presencePenalty(2.0)
-                                .seed(seed)
-                                .maxCompletionTokens(24)
-                                .build()))
+                .mapToObj(
+                        seed -> client.chat().completions().create(sampled(seed).build()))
                 .map(OpenAiClientIT::text)
                 .toList();
+    }
+
+    private ChatCompletionCreateParams.Builder sampled(long seed) {
+        // The penalty favours what was not said yet, so that even a model that is sure of itself wavers.
+        return hello().temperature(2.0).presencePenalty(2.0).seed(seed).maxCompletionTokens(24);
     }
 
     private List<ChatCompletionChunk> stream(ChatCompletionCreateParams params) {

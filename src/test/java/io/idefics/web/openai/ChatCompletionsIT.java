@@ -3,12 +3,17 @@ package io.idefics.web.openai;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.idefics.generation.FinishReason;
+import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.TokenLogprob;
+import io.idefics.generation.TokenLogprob.Candidate;
 import io.idefics.generation.Usage;
 import io.idefics.web.ScriptedCompletionService;
 import io.idefics.web.WebServerTest;
@@ -124,6 +129,60 @@ class ChatCompletionsIT extends WebServerTest {
         service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 0, 1), FinishReason.LENGTH, "cut"));
 
         post(HELLO).expectBody().jsonPath("$.choices[0].finish_reason").isEqualTo("length");
+    }
+
+    @Test
+    void complete_twoChoicesWithLogprobs_matchesTranscript() {
+        service.script(ChatCompletionsIT::twoChoices);
+
+        byte[] body = post(resource("/contract/choices.request.json"))
+                .expectStatus()
+                .isOk()
+                .expectBody()
+                .returnResult()
+                .getResponseBody();
+
+        assertThat(normalised(json(new String(body, StandardCharsets.UTF_8))))
+                .isEqualTo(json(resource("/contract/choices.response.json")).toPrettyString());
+    }
+
+    @Test
+    void stream_twoChoicesWithLogprobs_matchesTranscript() {
+        service.script(ChatCompletionsIT::twoChoices);
+        ObjectNode request = (ObjectNode) json(resource("/contract/choices.request.json"));
+
+        String text = post(request.put("stream", true).toString())
+                .expectStatus()
+                .isOk()
+                .expectBody(String.class)
+                .returnResult()
+                .getResponseBody();
+
+        assertThat(text.replaceAll("chatcmpl-[0-9a-f]{32}", "ID").replaceAll("\"created\":[0-9]+", "\"created\":0"))
+                .isEqualTo(resource("/contract/choices.response.sse"));
+    }
+
+    @Test
+    void complete_choiceWithoutEnd_isAFault() {
+        service.script(request -> Flux.just(
+                new TextDelta(0, "half"), new ChoiceEnded(1, FinishReason.STOP), new Completed(new Usage(1, 0, 0, 1))));
+
+        post(HELLO).expectStatus().isEqualTo(500);
+    }
+
+    /** Two answers in a mixture, the second without any text. */
+    private static Flux<GenerationEvent> twoChoices(GenerationRequest request) {
+        Candidate red = new Candidate("Red", List.of(82, 101, 100), -0.25);
+        Candidate special = new Candidate("<image>", null, Double.NEGATIVE_INFINITY);
+        Candidate half = new Candidate("\\xc3", List.of(195), -1);
+        Candidate other = new Candidate("\\xa9", List.of(169), -2);
+        return Flux.just(
+                new TextDelta(0, "Red", List.of(new TokenLogprob(red, List.of(red, special)))),
+                new ChoiceEnded(1, FinishReason.LENGTH),
+                new TextDelta(
+                        0, "é", List.of(new TokenLogprob(half, List.of(half)), new TokenLogprob(other, List.of()))),
+                new ChoiceEnded(0, FinishReason.STOP),
+                new Completed(new Usage(9, 8, 0, 5)));
     }
 
     @Test

@@ -46,6 +46,8 @@ class ChatRequestReaderTest {
                 .containsExactly(new Message(Role.USER, List.of(new ContentPart.Text("hi"))));
         assertThat(request.generation().sampling()).isEqualTo(SamplingParams.GREEDY);
         assertThat(request.generation().stopping()).isEqualTo(new StoppingCriteria(OptionalInt.empty(), 0, List.of()));
+        assertThat(request.generation().choices()).isEqualTo(1);
+        assertThat(request.generation().topLogprobs()).isEqualTo(-1);
     }
 
     @Test
@@ -53,7 +55,8 @@ class ChatRequestReaderTest {
         ChatCompletionRequest request = reader.read(
                 body(
                         """
-                ,"model":"other","max_tokens":7,"temperature":0.5,"top_p":0.25,"top_k":3,"repetition_penalty":1.5,
+                ,"model":"other","max_tokens":7,"min_tokens":5,"n":8,"logprobs":true,"top_logprobs":20,"min_p":0.125,
+                "typical_p":0.75,"temperature":0.5,"top_p":0.25,"top_k":3,"repetition_penalty":1.5,
                 "presence_penalty":-2,"frequency_penalty":2,"logit_bias":{"0":-100,"31999":100},"seed":-5,
                 "stop":["a","b"],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}"""));
 
@@ -62,9 +65,11 @@ class ChatRequestReaderTest {
         assertThat(request.generation().model()).isEqualTo("other");
         assertThat(request.generation().sampling())
                 .isEqualTo(new SamplingParams(
-                        0.5, 0.25, 3, 0, 1, 1.5, -2, 2, Map.of(0, -100.0, 31999, 100.0), OptionalLong.of(-5)));
+                        0.5, 0.25, 3, 0.125, 0.75, 1.5, -2, 2, Map.of(0, -100.0, 31999, 100.0), OptionalLong.of(-5)));
         assertThat(request.generation().stopping())
-                .isEqualTo(new StoppingCriteria(OptionalInt.of(7), 0, List.of("a", "b")));
+                .isEqualTo(new StoppingCriteria(OptionalInt.of(7), 5, List.of("a", "b")));
+        assertThat(request.generation().choices()).isEqualTo(8);
+        assertThat(request.generation().topLogprobs()).isEqualTo(20);
     }
 
     @Test
@@ -76,6 +81,12 @@ class ChatRequestReaderTest {
                         .generation()
                         .sampling()
                         .temperature())
+                .isZero();
+    }
+
+    @Test
+    void read_logprobsWithoutAlternatives_tellsTheTokensAlone() {
+        assertThat(reader.read(body(",\"logprobs\":true")).generation().topLogprobs())
                 .isZero();
     }
 
