@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -71,6 +72,25 @@ class IdeficsTokenizerTest {
     @AfterAll
     static void close() {
         tokenizer.close();
+    }
+
+    @Test
+    void piece_everyKind_isItsOwnTextAndBytes() {
+        TokenPiece word = tokenizer.piece(15043);
+        assertThat(word.text()).isEqualTo(" Hello");
+        assertThat(word.bytes()).isEqualTo(" Hello".getBytes(StandardCharsets.UTF_8));
+        TokenPiece lineFeed = tokenizer.piece(3 + 0x0A);
+        assertThat(lineFeed.text()).isEqualTo("\n");
+        assertThat(lineFeed.bytes()).containsExactly(0x0A);
+        TokenPiece half = tokenizer.piece(3 + 0xC3);
+        assertThat(half.text()).isEqualTo("\\xc3");
+        assertThat(half.bytes()).containsExactly(0xC3);
+        TokenPiece special = tokenizer.piece(32001);
+        assertThat(special.text()).isEqualTo("<image>");
+        assertThat(special.bytes()).isNull();
+        for (int unknown : new int[] {-1, 32_003, Integer.MAX_VALUE}) {
+            assertThat(tokenizer.piece(unknown)).isEqualTo(new TokenPiece("", null));
+        }
     }
 
     @Test

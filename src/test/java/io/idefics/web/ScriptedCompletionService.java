@@ -33,13 +33,21 @@ public final class ScriptedCompletionService implements CompletionService {
                 .flatMap(message -> message.content().stream())
                 .filter(ContentPart.ImageRef.class::isInstance)
                 .count();
-        return answer(new Usage(9 + 3 * images, 0, 3 * images, 4), FinishReason.STOP, "A red", " square", " 🟥\n.");
+        Usage usage = new Usage(9 + 3 * images, 0, 3 * images, 4 * request.choices());
+        return Flux.range(0, request.choices())
+                .concatMap(choice -> choice(choice, FinishReason.STOP, "A red", " square", " 🟥\n."))
+                .concatWithValues(new GenerationEvent.Completed(usage));
     }
 
+    /** An answer of one choice. */
     public static Flux<GenerationEvent> answer(Usage usage, FinishReason reason, String... texts) {
+        return choice(0, reason, texts).concatWithValues(new GenerationEvent.Completed(usage));
+    }
+
+    private static Flux<GenerationEvent> choice(int index, FinishReason reason, String... texts) {
         return Flux.fromArray(texts)
-                .<GenerationEvent>map(text -> new GenerationEvent.TextDelta(0, text))
-                .concatWithValues(new GenerationEvent.ChoiceEnded(0, reason), new GenerationEvent.Completed(usage));
+                .<GenerationEvent>map(text -> new GenerationEvent.TextDelta(index, text))
+                .concatWithValues(new GenerationEvent.ChoiceEnded(index, reason));
     }
 
     public void script(Function<GenerationRequest, Flux<GenerationEvent>> next) {

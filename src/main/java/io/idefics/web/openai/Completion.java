@@ -9,10 +9,10 @@ import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.TokenLogprob;
+import io.idefics.generation.Usage;
 import io.idefics.web.openai.ChatCompletionChunk.Delta;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -41,15 +41,15 @@ record Completion(String id, long created, GenerationRequest request) {
     }
 
     /**
-     * The events as chunks: for each choice the role, the pieces of text and the reason of the end, and where asked for
-     * the usage. Nothing is sent before the first event.
+     * The events as chunks: the roles of all choices, their pieces of text and reasons of the end, and where asked for
+     * the usage. Nothing is sent before the first event. The roles come together, since there are clients that take the
+     * answer for complete when each choice that they have seen has ended.
      */
     Flux<Object> chunks(Flux<GenerationEvent> events, boolean includeUsage) {
-        return Flux.defer(() -> {
-            BitSet begun = new BitSet();
+        return requireEnd(events).switchOnFirst((first, all) -> {
             // A failure must not overtake the text before it.
-            return requireEnd(events)
-                    .concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, begun, includeUsage)));
+            Flux<Object> chunks = all.concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, includeUsage)));
+            return first.hasValue() ? chunks.startWith(roles(includeUsage)) : chunks;
         });
     }
 
@@ -61,38 +61,35 @@ record Completion(String id, long created, GenerationRequest request) {
         });
     }
 
-    /** @param begun the choices whose role was sent */
-    private List<Object> chunksOf(GenerationEvent event, BitSet begun, boolean includeUsage) {
-        List<ChatCompletionChunk.Choice> steps = new ArrayList<>();
+    private List<Object> chunksOf(GenerationEvent event, boolean includeUsage) {
         if (event instanceof TextDelta delta) {
-            begin(delta.choice(), begun, steps);
             LogprobsObject logprobs = delta.logprobs().isEmpty() ? null : LogprobsObject.of(delta.logprobs());
-            steps.add(step(delta.choice(), new Delta(null, delta.text()), logprobs, null));
-        } else if (event instanceof ChoiceEnded end) {
-            begin(end.choice(), begun, steps);
-            steps.add(step(end.choice(), new Delta(null, null), null, name(end.reason())));
+            return List.of(step(delta.choice(), new Delta(null, delta.text()), logprobs, null, includeUsage));
         }
-        List<Object> chunks = new ArrayList<>();
-        for (ChatCompletionChunk.Choice step : steps) {
-            ChatCompletionChunk chunk = chunk(List.of(step));
-            chunks.add(includeUsage ? new ChatCompletionChunk.WithUsage(chunk, null) : chunk);
+        if (event instanceof ChoiceEnded end) {
+            return List.of(step(end.choice(), new Delta(null, null), null, name(end.reason()), includeUsage));
         }
-        if (includeUsage && event instanceof Completed completed) {
-            chunks.add(new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(completed.usage())));
-        }
-        return chunks;
+        Usage usage = ((Completed) event).usage();
+        return includeUsage
+                ? List.of(new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(usage)))
+                : List.of();
     }
 
-    private static void begin(int choice, BitSet begun, List<ChatCompletionChunk.Choice> steps) {
-        if (!begun.get(choice)) {
-            begun.set(choice);
-            steps.add(step(choice, new Delta("assistant", ""), null, null));
-        }
+    private List<Object> roles(boolean includeUsage) {
+        return IntStream.range(0, request.choices())
+                .mapToObj(choice -> step(choice, new Delta("assistant", ""), null, null, includeUsage))
+                .toList();
     }
 
-    private static ChatCompletionChunk.Choice step(
-            int choice, Delta delta, @Nullable LogprobsObject logprobs, @Nullable String finishReason) {
-        return new ChatCompletionChunk.Choice(choice, delta, logprobs, finishReason);
+    private Object step(
+            int choice,
+            Delta delta,
+            @Nullable LogprobsObject logprobs,
+            @Nullable String finishReason,
+            boolean includeUsage) {
+        ChatCompletionChunk chunk =
+                chunk(List.of(new ChatCompletionChunk.Choice(choice, delta, logprobs, finishReason)));
+        return includeUsage ? new ChatCompletionChunk.WithUsage(chunk, null) : chunk;
     }
 
     private ChatCompletionChunk chunk(List<ChatCompletionChunk.Choice> choices) {
