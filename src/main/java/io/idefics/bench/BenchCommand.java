@@ -317,9 +317,6 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private Workload workload() {
-        if (inProcess && minTokens != null) {
-            throw wrong("--min-tokens is for --url");
-        }
         within("--prompt-tokens", promptTokens, 1, 1_000_000);
         within("--max-tokens", maxTokens, 1, 1_000_000);
         within("--min-tokens", minTokens == null ? 1 : minTokens, 1, maxTokens);

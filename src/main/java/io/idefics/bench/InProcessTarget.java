@@ -76,8 +76,10 @@ final class InProcessTarget implements Target {
 
     @Override
     public Call prepare(List<Message> messages) {
-        GenerationRequest request = new GenerationRequest(
-                model, messages, sampling(), new StoppingCriteria(OptionalInt.of(workload.maxTokens()), List.of()));
+        Integer minTokens = workload.minTokens();
+        StoppingCriteria stopping = new StoppingCriteria(
+                OptionalInt.of(workload.maxTokens()), minTokens == null ? 0 : minTokens, List.of());
+        GenerationRequest request = new GenerationRequest(model, messages, sampling(), stopping, 1, -1);
         return listener -> service.complete(request)
                 .subscribe(
                         event -> tell(event, listener),
@@ -91,7 +93,7 @@ final class InProcessTarget implements Target {
 
     private SamplingParams sampling() {
         OptionalLong seed = workload.temperature() > 0 ? OptionalLong.of(workload.seed()) : OptionalLong.empty();
-        return new SamplingParams(workload.temperature(), 1, 0, 1, 0, 0, Map.of(), seed);
+        return new SamplingParams(workload.temperature(), 1, 0, 0, 1, 1, 0, 0, Map.of(), seed);
     }
 
     private static void tell(GenerationEvent event, AnswerListener listener) {
@@ -99,7 +101,7 @@ final class InProcessTarget implements Target {
             listener.text(delta.text());
         } else if (event instanceof Completed completed) {
             Usage usage = completed.usage();
-            listener.usage(new TokenUsage(usage.promptTokens(), 0, usage.completionTokens()));
+            listener.usage(new TokenUsage(usage.promptTokens(), usage.cachedTokens(), usage.completionTokens()));
             listener.completed();
         }
     }

@@ -25,7 +25,6 @@ class BenchCommandTest {
                     --url localhost:8080                     | --url must be a URL
                     --url ::                                 | --url must be a URL
                     --in-process --api-key k                 | --api-key is for --url
-                    --in-process --min-tokens 2              | --min-tokens is for --url
                     --in-process more                        | Unknown argument 'more'
                     --in-process --nonsense=1                | Unknown argument '--nonsense=1'; a setting
                     --url http://x/v1 --idefics.models[0].path=y | Unknown argument '--idefics.models[0].path=y'
