@@ -3,11 +3,11 @@ package io.idefics.engine;
 import io.idefics.engine.Sequence.BlockKey;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Gives sequences their blocks, and keeps full blocks for sequences that begin with the same tokens and pictures. */
@@ -25,8 +25,9 @@ final class PrefixCache {
      * - Two sequences that run the same tokens in the same step compute the same block twice. The first one's is cached;
      *   the second sequence changes over to it and its own is freed.
      *
-     * Eviction takes the idle leaf that was released longest ago. A sequence lets go of its last block first, so that
-     * the blocks in front of it, which more prompts can share, stay longer.
+     * Eviction takes the idle node that was let go longest ago. A sequence lets go of its last block first and of its
+     * first block last, so a node goes later than all below it: what is evicted is always a leaf, and blocks at the
+     * front of prompts, which more of them can share, stay longer.
      *
      * Kwon et al., Efficient Memory Management for LLM Serving with PagedAttention, SOSP 2023; Zheng et al., SGLang
      * (RadixAttention), NeurIPS 2024.
@@ -42,7 +43,6 @@ final class PrefixCache {
         private final @Nullable BlockKey key;
         private final int block;
         private final Map<BlockKey, Node> children = new HashMap<>();
-        private long lastUse;
 
         private Node(@Nullable Node parent, @Nullable BlockKey key, int block) {
             this.parent = parent;
@@ -53,20 +53,17 @@ final class PrefixCache {
         int block() {
             return block;
         }
-
-        boolean isLeaf() {
-            return children.isEmpty();
-        }
     }
 
     private final BlockAllocator allocator;
     private final int blockTokens;
     private final Node root = new Node(null, null, BlockAllocator.NONE);
     private final @Nullable Node[] nodeOfBlock;
-    private final TreeSet<Node> idleLeaves = new TreeSet<>(Comparator.comparingLong((Node node) -> node.lastUse));
+
+    /** Nodes that only the cache holds, let go longest ago first. */
+    private final Set<Node> idle = new LinkedHashSet<>();
+
     private int nodes;
-    private int idle;
-    private long clock;
     private long hitTokens;
     private long missTokens;
     private long evictions;
@@ -101,12 +98,12 @@ final class PrefixCache {
 
     /** The number of cached blocks that no sequence holds. */
     int idleBlocks() {
-        return idle;
+        return idle.size();
     }
 
     /** The number of blocks that a sequence can have: free ones and idle ones. */
     int availableBlocks() {
-        return allocator.free() + idle;
+        return allocator.free() + idle.size();
     }
 
     /** Tokens of prefills that were found. */
@@ -147,7 +144,7 @@ final class PrefixCache {
     boolean fits(Sequence sequence, List<Node> path, int spare) {
         int idleOnPath = 0;
         for (Node node : path) {
-            idleOnPath += isIdle(node) ? 1 : 0;
+            idleOnPath += idle.contains(node) ? 1 : 0;
         }
         return allocator.blocksFor(sequence.length()) - path.size() + spare <= availableBlocks() - idleOnPath;
     }
@@ -248,53 +245,38 @@ final class PrefixCache {
         sequence.nodes().add(node);
     }
 
-    private boolean isIdle(Node node) {
-        return allocator.holders(node.block) == 1;
-    }
-
     private void hold(Node node) {
-        if (isIdle(node)) {
-            idle--;
-            idleLeaves.remove(node);
-        }
+        idle.remove(node);
         allocator.retain(node.block);
     }
 
     private void release(int block) {
         allocator.release(block);
         Node node = nodeOfBlock[block];
-        if (node != null && isIdle(node)) {
-            node.lastUse = ++clock;
-            idle++;
-            if (node.isLeaf()) {
-                idleLeaves.add(node);
-            }
+        if (node != null && allocator.holders(block) == 1) {
+            idle.add(node);
         }
     }
 
     private void makeRoom(int count) {
         if (allocator.free() < count) {
             int goal = count + allocator.total() / SLACK_DIVISOR;
-            while (allocator.free() < goal && !idleLeaves.isEmpty()) {
-                evict(idleLeaves.first());
+            while (allocator.free() < goal && !idle.isEmpty()) {
+                evict(idle.iterator().next());
             }
         }
     }
 
     private void evict(Node node) {
-        idleLeaves.remove(node);
-        idle--;
-        nodes--;
-        evictions++;
-        nodeOfBlock[node.block] = null;
-        allocator.release(node.block);
         Node parent = node.parent;
-        if (parent == null || node.key == null) {
-            throw new IllegalStateException("The root of the prefix cache cannot be evicted");
+        if (parent == null || node.key == null || !node.children.isEmpty()) {
+            throw new IllegalStateException("Block " + node.block + " is not a leaf and cannot be evicted");
         }
         parent.children.remove(node.key);
-        if (parent != root && parent.isLeaf() && isIdle(parent)) {
-            idleLeaves.add(parent);
-        }
+        idle.remove(node);
+        nodeOfBlock[node.block] = null;
+        allocator.release(node.block);
+        nodes--;
+        evictions++;
     }
 }

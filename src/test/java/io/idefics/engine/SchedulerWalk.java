@@ -22,9 +22,15 @@ import java.util.TreeMap;
 final class SchedulerWalk {
 
     /** The most steps from the arrival of a sequence to its end. */
-    static final int PATIENCE = 2000;
+    static final int PATIENCE = 1000;
 
-    private static final int PICTURES = 8;
+    /** Names with one hash code. */
+    private static final List<String> PICTURES =
+            List.of("AaAaAa", "AaAaBB", "AaBBAa", "AaBBBB", "BBAaAa", "BBAaBB", "BBBBAa", "BBBBBB");
+
+    /** Ids of which many arrays have one hash code, as 1, 0 and 0, 31 have. */
+    private static final int[] VOCABULARY = {0, 1, 31};
+
     private static final int CLIENTS = 4;
     private static final int FAMILIES = 5;
 
@@ -107,17 +113,22 @@ final class SchedulerWalk {
         if (!chance(flood ? 0.35 : 0.05)) {
             return;
         }
-        ModelInput input = randomInput();
+        int room = allocator.total() * blockTokens;
+        int maxTokens = between(1, 24);
+        boolean huge = chance(0.03); // as large as memory, or one token larger
+        ModelInput input = randomInput(
+                huge
+                        ? Math.max(room - maxTokens + random.nextInt(2), 1)
+                        : chance(0.1) ? between(30, 60) : between(1, 30));
         List<String> digests =
                 input.images().stream().map(SchedulerWalk::digest).toList();
         String client = "client" + random.nextInt(CLIENTS);
-        int maxTokens = chance(0.01) ? allocator.total() * blockTokens : between(1, 24);
         int choices = chance(0.15) ? between(2, 4) : 1;
         for (int choice = 0; choice < choices; choice++) {
             long deadline = chance(0.3) ? nanos + between(0, 300) : Sequence.NO_DEADLINE;
             Sequence sequence = new Sequence(input, digests, maxTokens, client, arrivals++, deadline);
             int waiting = scheduler.waiting();
-            boolean fits = sequence.promptLength() + maxTokens <= allocator.total() * blockTokens
+            boolean fits = sequence.promptLength() + maxTokens <= room
                     && new HashSet<>(seen(sequence)).size() <= images.imageSlots();
             try {
                 boolean added = scheduler.add(sequence);
@@ -190,7 +201,7 @@ final class SchedulerWalk {
     }
 
     private void sample(Sequence sequence) {
-        scheduler.append(sequence, random.nextInt(2));
+        scheduler.append(sequence, VOCABULARY[random.nextInt(VOCABULARY.length)]);
         if (sequence.generated() == sequence.maxTokens() || chance(0.03)) {
             scheduler.finish(sequence);
             live.remove(sequence);
@@ -380,7 +391,7 @@ final class SchedulerWalk {
             });
         }
         require(new HashSet<>(slots.values()).size() == slots.size(), "two pictures in one slot");
-        for (int picture = 0; picture < PICTURES; picture++) {
+        for (int picture = 0; picture < PICTURES.size(); picture++) {
             String digest = digest(pixels(picture));
             require(images.pins(digest) == pins.getOrDefault(digest, 0), "pins of " + digest);
         }
@@ -427,12 +438,11 @@ final class SchedulerWalk {
     }
 
     /** A prompt that begins like others, with the same pictures or others. */
-    private ModelInput randomInput() {
-        int length = chance(0.1) ? between(30, 60) : between(1, 30);
+    private ModelInput randomInput(int length) {
         Random family = new Random(random.nextInt(FAMILIES));
         int shared = between(0, length);
         int[] ids = new int[length];
-        Arrays.setAll(ids, t -> t < shared ? family.nextInt(3) : random.nextInt(3));
+        Arrays.setAll(ids, t -> VOCABULARY[(t < shared ? family : random).nextInt(VOCABULARY.length)]);
 
         List<PixelValues> pictures = new ArrayList<>();
         int[] imageIndex = new int[length];
@@ -441,7 +451,7 @@ final class SchedulerWalk {
         int at = 0;
         while (pictures.size() < most && at < length) {
             Arrays.fill(imageIndex, at, length, pictures.size());
-            pictures.add(pixels(chance(0.5) ? random.nextInt(2) : random.nextInt(PICTURES)));
+            pictures.add(pixels(chance(0.5) ? random.nextInt(2) : random.nextInt(PICTURES.size())));
             at += between(1, 8);
         }
         return new ModelInput(ids, imageIndex, pictures);
@@ -463,7 +473,7 @@ final class SchedulerWalk {
     }
 
     private static String digest(PixelValues pixels) {
-        return "picture" + (int) pixels.values()[0];
+        return PICTURES.get((int) pixels.values()[0]);
     }
 
     private static List<Sequence> reversed(List<Sequence> sequences) {
