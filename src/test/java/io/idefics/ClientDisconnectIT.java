@@ -48,7 +48,7 @@ class ClientDisconnectIT extends RunningServer {
         for (int i = 1; i < CLIENTS; i++) {
             sockets.add(send(endless().put("stream", true)));
         }
-        awaitWaiting(CLIENTS - 1);
+        awaitSequences(CLIENTS);
 
         sockets.forEach(ClientDisconnectIT::close);
 
@@ -63,9 +63,9 @@ class ClientDisconnectIT extends RunningServer {
         for (int i = 1; i < CLIENTS; i++) {
             sockets.add(send(endless()));
         }
-        awaitWaiting(CLIENTS - 1);
+        awaitSequences(CLIENTS);
         close(first);
-        awaitWaiting(CLIENTS - 2); // one of the whole answers is under way
+        awaitSequences(CLIENTS - 1);
 
         sockets.forEach(ClientDisconnectIT::close);
 
@@ -73,8 +73,8 @@ class ClientDisconnectIT extends RunningServer {
         assertServes();
     }
 
-    private void awaitWaiting(int sequences) {
-        await().atMost(PATIENCE).until(() -> EngineProbe.waitingSequences(registry) == sequences);
+    private void awaitSequences(int sequences) {
+        await().atMost(PATIENCE).until(() -> EngineProbe.sequences(registry) == sequences);
     }
 
     private void assertServes() {

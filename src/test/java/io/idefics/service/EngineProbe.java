@@ -12,15 +12,17 @@ public final class EngineProbe {
         return registry.hosts().stream().allMatch(EngineProbe::isIdle);
     }
 
-    /** How many sequences wait for their turn. */
-    public static int waitingSequences(ModelRegistry registry) {
+    /** How many sequences run or wait for their turn. */
+    public static int sequences(ModelRegistry registry) {
         return registry.hosts().stream()
-                .mapToInt(host -> host.engine().waitingSequences())
+                .mapToInt(host ->
+                        host.engine().runningSequences() + host.engine().waitingSequences())
                 .sum();
     }
 
     private static boolean isIdle(ModelHost host) {
-        return host.engine().waitingSequences() == 0 && waitsInQueue("engine-" + host.id());
+        return host.engine().runningSequences() + host.engine().waitingSequences() == 0
+                && waitsInQueue("engine-" + host.id());
     }
 
     private static boolean waitsInQueue(String thread) {
