@@ -3,6 +3,7 @@ package io.idefics.checkpoint;
 import static io.idefics.checkpoint.CheckpointException.quote;
 
 import io.idefics.checkpoint.WeightFile.TensorSpec;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -11,6 +12,7 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -67,11 +69,42 @@ public final class CheckpointWeights implements AutoCloseable {
      * @throws CheckpointException when the model has no tensor of that name, or the file cannot be mapped
      */
     public StoredTensor tensor(String name) {
+        Location location = location(name);
+        return location.file().tensor(location.storedName());
+    }
+
+    /**
+     * Type and shape of a tensor of the model.
+     *
+     * @throws CheckpointException when the model has no tensor of that name
+     */
+    public TensorSpec spec(String name) {
+        Location location = location(name);
+        return Objects.requireNonNull(location.file().specs().get(location.storedName()));
+    }
+
+    /**
+     * Copies the values of a tensor of the model to memory, without mapping them.
+     *
+     * @param target a direct buffer with exactly as many bytes remaining as the tensor has; left at its end
+     * @throws CheckpointException when the model has no tensor of that name, or the file cannot be read
+     */
+    public void read(String name, ByteBuffer target) {
+        Location location = location(name);
+        location.file().read(location.storedName(), target);
+    }
+
+    /** The weight files. */
+    public List<Path> paths() {
+        return files.stream().map(WeightFile::path).toList();
+    }
+
+    private Location location(String name) {
         Location location = locations.get(name);
         if (location == null) {
             throw new CheckpointException("the model has no tensor " + quote(name));
         }
-        return location.file().tensor(location.storedName());
+        return location;
     }
 
     /** Closes the files; tensors handed out stay readable. */

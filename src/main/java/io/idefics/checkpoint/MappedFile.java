@@ -9,9 +9,13 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.stream.IntStream;
 
 /** A file open for positional reads and read-only mappings, each bounded by the size it had when opened. */
 final class MappedFile implements Closeable {
+
+    /** What one thread reads at a time, in bytes. */
+    private static final int CHUNK = 16 << 20;
 
     private final Path path;
     private final FileChannel channel;
@@ -53,17 +57,32 @@ final class MappedFile implements Closeable {
     byte[] readBytes(long position, long length) {
         checkRange(position, length);
         byte[] bytes = new byte[Math.toIntExact(length)];
-        ByteBuffer buffer = ByteBuffer.wrap(bytes);
+        readFully(position, ByteBuffer.wrap(bytes));
+        return bytes;
+    }
+
+    /** Fills a direct buffer with the bytes from {@code position} on, in parallel where they are many. */
+    void read(long position, ByteBuffer target) {
+        int length = target.remaining();
+        checkRange(position, length);
+        int start = target.position();
+        IntStream.range(0, (int) ((length + (long) CHUNK - 1) / CHUNK))
+                .parallel()
+                .map(chunk -> chunk * CHUNK)
+                .forEach(at -> readFully(position + at, target.slice(start + at, Math.min(CHUNK, length - at))));
+        target.position(start + length);
+    }
+
+    private void readFully(long position, ByteBuffer target) {
         try {
-            while (buffer.hasRemaining()) {
-                if (channel.read(buffer, position + buffer.position()) < 0) {
+            while (target.hasRemaining()) {
+                if (channel.read(target, position + target.position()) < 0) {
                     throw new CheckpointException(path + ": ends early, it was cut while being read");
                 }
             }
         } catch (IOException e) {
             throw new CheckpointException(path + ": cannot be read: " + e.getMessage(), e);
         }
-        return bytes;
     }
 
     /**

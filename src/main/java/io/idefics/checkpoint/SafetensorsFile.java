@@ -22,12 +22,14 @@ public final class SafetensorsFile implements WeightFile {
     private final MappedFile file;
     private final long dataStart;
     private final Map<String, SafetensorsHeader.Entry> entries;
+    private final Map<String, String> metadata;
     private final Map<String, TensorSpec> specs = new LinkedHashMap<>();
 
-    private SafetensorsFile(MappedFile file, long dataStart, Map<String, SafetensorsHeader.Entry> entries) {
+    private SafetensorsFile(MappedFile file, long dataStart, SafetensorsHeader header) {
         this.file = file;
         this.dataStart = dataStart;
-        this.entries = entries;
+        this.entries = header.entries();
+        this.metadata = Map.copyOf(header.metadata());
         entries.forEach((name, entry) -> specs.put(name, new TensorSpec(entry.type(), entry.shape())));
     }
 
@@ -58,7 +60,7 @@ public final class SafetensorsFile implements WeightFile {
         byte[] header = file.readBytes(LENGTH_BYTES, headerLength);
         long dataStart = LENGTH_BYTES + headerLength;
         SafetensorsHeader parsed = SafetensorsHeader.parse(file.path(), header, file.size() - dataStart);
-        return new SafetensorsFile(file, dataStart, parsed.entries());
+        return new SafetensorsFile(file, dataStart, parsed);
     }
 
     @Override
@@ -71,14 +73,29 @@ public final class SafetensorsFile implements WeightFile {
         return Collections.unmodifiableMap(specs);
     }
 
+    /** The free texts of the header, by name. */
+    public Map<String, String> metadata() {
+        return metadata;
+    }
+
     @Override
     public StoredTensor tensor(String name) {
+        SafetensorsHeader.Entry entry = entry(name);
+        ByteBuffer data = file.map(name, entry.type(), dataStart + entry.begin(), entry.end() - entry.begin());
+        return new StoredTensor(entry.type(), entry.shape().clone(), data);
+    }
+
+    @Override
+    public void read(String name, ByteBuffer target) {
+        file.read(dataStart + entry(name).begin(), target);
+    }
+
+    private SafetensorsHeader.Entry entry(String name) {
         SafetensorsHeader.Entry entry = entries.get(name);
         if (entry == null) {
             throw WeightFile.unknown(path(), name);
         }
-        ByteBuffer data = file.map(name, entry.type(), dataStart + entry.begin(), entry.end() - entry.begin());
-        return new StoredTensor(entry.type(), entry.shape().clone(), data);
+        return entry;
     }
 
     @Override

@@ -28,6 +28,7 @@ final class SafetensorsHeader {
     private final Path path;
     private final JsonParser json;
     private final Map<String, Entry> entries = new LinkedHashMap<>();
+    private final Map<String, String> metadata = new LinkedHashMap<>();
 
     private SafetensorsHeader(Path path, JsonParser json) {
         this.path = path;
@@ -57,6 +58,11 @@ final class SafetensorsHeader {
 
     Map<String, Entry> entries() {
         return entries;
+    }
+
+    /** The free texts of the header, by name. */
+    Map<String, String> metadata() {
+        return metadata;
     }
 
     private static String strictUtf8(byte[] header) throws CharacterCodingException {
@@ -90,10 +96,11 @@ final class SafetensorsHeader {
 
     private void readMetadata() throws IOException {
         while (json.nextToken() != JsonToken.END_OBJECT) {
+            String name = json.currentName();
             if (json.nextToken() != JsonToken.VALUE_STRING) {
-                throw new CheckpointException(
-                        path + ": metadata value of " + quote(json.currentName()) + " is not a string");
+                throw new CheckpointException(path + ": metadata value of " + quote(name) + " is not a string");
             }
+            metadata.put(name, json.getText());
         }
     }
 

@@ -87,6 +87,17 @@ public final class TorchWeightsFile implements WeightFile {
     }
 
     @Override
+    public void read(String name, ByteBuffer target) {
+        PickledTensor tensor = tensors.get(name);
+        if (tensor != null && tensor.contiguous()) {
+            long offset = tensor.offset() * tensor.storage().type().byteSize();
+            file.read(storage(name, tensor).position() + offset, target);
+        } else {
+            target.put(tensor(name).data());
+        }
+    }
+
+    @Override
     public void close() {
         file.close();
     }

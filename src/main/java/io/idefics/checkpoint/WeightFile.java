@@ -3,6 +3,7 @@ package io.idefics.checkpoint;
 import static io.idefics.checkpoint.CheckpointException.quote;
 
 import java.io.Closeable;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Map;
 
@@ -13,7 +14,13 @@ import java.util.Map;
 public sealed interface WeightFile extends Closeable permits SafetensorsFile, TorchWeightsFile {
 
     /** Type and shape of a tensor, without its values. */
-    record TensorSpec(TensorType type, long[] shape) {}
+    record TensorSpec(TensorType type, long[] shape) {
+
+        /** The size of the values. */
+        public long bytes() {
+            return Math.multiplyExact(IdeficsParameters.elements(shape), type.byteSize());
+        }
+    }
 
     Path path();
 
@@ -26,6 +33,14 @@ public sealed interface WeightFile extends Closeable permits SafetensorsFile, To
      * @throws CheckpointException naming file and tensor when there is none of that name or it cannot be mapped
      */
     StoredTensor tensor(String name);
+
+    /**
+     * Copies the values of a tensor to memory, without mapping them.
+     *
+     * @param target a direct buffer with exactly as many bytes remaining as the tensor has; left at its end
+     * @throws CheckpointException naming file and tensor when there is none of that name or it cannot be read
+     */
+    void read(String name, ByteBuffer target);
 
     @Override
     void close();

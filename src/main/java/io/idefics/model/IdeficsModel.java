@@ -5,7 +5,6 @@ import ai.djl.Model;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
@@ -13,18 +12,17 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
+import io.idefics.checkpoint.CheckpointException;
 import io.idefics.checkpoint.CheckpointWeights;
 import io.idefics.checkpoint.IdeficsConfig;
-import io.idefics.checkpoint.StoredTensor;
 import io.idefics.checkpoint.TensorType;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 
 /**
  * IDEFICS (Laurencon et al., 2023) on one device: images in, prompt in, logits out. The computation itself is the
@@ -74,48 +72,54 @@ public final class IdeficsModel implements VisionTextModel {
         JniUtils.setGraphExecutorOptimize(false);
     }
 
+    /** Builds the model with unquantised weights in the fastest layout, see {@link LoadOptions#of}. */
+    public static IdeficsModel load(IdeficsConfig config, CheckpointWeights weights, ComputeType type, String device) {
+        return load(config, weights, LoadOptions.of(type, device));
+    }
+
     /**
-     * Builds the model from a checkpoint. On the CPU, weights that are stored in the compute type are used where they
-     * are mapped; all others are converted or copied to the device once.
+     * Builds the model from a checkpoint.
      *
      * @param config the configuration of the checkpoint
      * @param weights all tensors of the checkpoint, already validated against the configuration
-     * @param type the compute type
-     * @param layerDevices for each decoder layer where it lives, {@code cpu} or {@code cuda:N}; images and embeddings
-     *     live with the first one, the output with the last
+     * @throws CheckpointException when a weight file cannot be read
+     * @throws CancellationException when the thread is interrupted
      */
-    public static IdeficsModel load(
-            IdeficsConfig config, CheckpointWeights weights, ComputeType type, List<String> layerDevices) {
-        layerDevices.forEach(IdeficsModel::device);
-        Device first = device(layerDevices.get(0));
-        Model program = ModelProgram.load(attributes(config), first);
-        List<ByteBuffer> mapped = new ArrayList<>();
+    public static IdeficsModel load(IdeficsConfig config, CheckpointWeights weights, LoadOptions options) {
+        options.devices().forEach(IdeficsModel::device);
+        Device target = device(options.device());
+        Model program = ModelProgram.load(attributes(config), target);
         try (NDManager cpu = program.getNDManager().newSubManager(Device.cpu())) {
-            Map<String, PtNDArray> plain = new HashMap<>();
-            Map<String, PtNDArray> bfloat16 = new HashMap<>();
-            for (String name : weights.names()) {
-                StoredTensor tensor = weights.tensor(name);
-                mapped.add(tensor.data());
-                (tensor.type() == TensorType.BF16 ? bfloat16 : plain).put(name, wrap(cpu, tensor));
-            }
-            IdeficsModel model = new IdeficsModel(config, program, layerDevices.contains("cpu") ? mapped : List.of());
-            try (IValue plainWeights = IValue.stringMapFrom(plain);
-                    IValue bfloat16Weights = IValue.stringMapFrom(bfloat16);
-                    IValue torchType = IValue.from((long) type.torchType());
-                    IValue devices = IValue.from(String.join(",", layerDevices))) {
-                model.run("load", plainWeights, bfloat16Weights, torchType, devices)
-                        .close();
-            }
-            return model;
-        } catch (RuntimeException e) {
+            PtSymbolBlock block = (PtSymbolBlock) program.getBlock();
+            return new IdeficsModel(
+                    config, program, WeightLoader.load(block, cpu, config, weights, options, kernels(block)));
+        } catch (RuntimeException | Error e) {
             program.close();
             throw e;
         }
     }
 
-    /** Builds the model on one device. */
-    public static IdeficsModel load(IdeficsConfig config, CheckpointWeights weights, ComputeType type, String device) {
-        return load(config, weights, type, Collections.nCopies(config.numHiddenLayers(), device));
+    /**
+     * The memory that the weights of a model take once they are loaded. While they are loaded, twice the largest tensor
+     * comes on top.
+     *
+     * @param stored the type of the tensors in the weight files
+     */
+    public static WeightMemory weightMemory(IdeficsConfig config, TensorType stored, LoadOptions options) {
+        try (Model program = ModelProgram.load(attributes(config), Device.cpu())) {
+            MatrixKernels kernels = kernels((PtSymbolBlock) program.getBlock());
+            return WeightPlan.of(config, name -> stored, options, kernels).memory();
+        }
+    }
+
+    private static MatrixKernels kernels(PtSymbolBlock block) {
+        return new MatrixKernels(flag(block, "has_packed"), flag(block, "has_int8"));
+    }
+
+    private static boolean flag(PtSymbolBlock block, String method) {
+        try (IValue flag = IValueUtils.runMethod(block, method)) {
+            return flag.toBoolean();
+        }
     }
 
     /** Runs a token that sees an empty picture, so that the first request finds everything in memory; then the caches are made. */
@@ -291,17 +295,6 @@ public final class IdeficsModel implements VisionTextModel {
 
     private static IValue longs(int[] values) {
         return IValue.listFrom(Arrays.stream(values).asLongStream().toArray());
-    }
-
-    private static PtNDArray wrap(NDManager cpu, StoredTensor tensor) {
-        DataType type =
-                switch (tensor.type()) {
-                    case F32 -> DataType.FLOAT32;
-                    // DJL has no bfloat16; the program reinterprets the bits.
-                    case F16, BF16 -> DataType.FLOAT16;
-                    default -> throw new IllegalArgumentException("Weights cannot be " + tensor.type());
-                };
-        return (PtNDArray) cpu.create(tensor.data(), new Shape(tensor.shape()), type);
     }
 
     private static void setDefault(String property, String value) {

@@ -3,6 +3,7 @@ package io.idefics.model;
 import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
+import ai.djl.engine.EngineException;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -14,6 +15,8 @@ import java.util.Map;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The model as a TorchScript program: the text files beside this class, packed with the configuration into the archive
@@ -21,8 +24,11 @@ import java.util.zip.ZipOutputStream;
  */
 final class ModelProgram {
 
-    private static final List<String> FILES =
-            List.of("configuration.py", "attention.py", "nn.py", "vision.py", "perceiver.py", "modeling.py");
+    private static final List<String> FILES = List.of(
+            "configuration.py", "attention.py", "quantization.py", "nn.py", "vision.py", "perceiver.py", "modeling.py");
+
+    /** What becomes kernels.py: the first of these that this libtorch can compile. */
+    private static final List<String> KERNELS = List.of("onednn.py", "portable.py");
 
     private static final String NAME = "idefics";
     private static final String PACKAGE = "__torch__.idefics.";
@@ -32,6 +38,8 @@ final class ModelProgram {
 
     /** A pickled empty tuple: the program has no constants of its own. */
     private static final byte[] NO_CONSTANTS = {(byte) 0x80, 2, ')', '.'};
+
+    private static final Logger log = LoggerFactory.getLogger(ModelProgram.class);
 
     private ModelProgram() {}
 
@@ -43,9 +51,26 @@ final class ModelProgram {
      * @return a model whose block offers the methods of {@code IdeficsForVisionText2Text}; the caller closes it
      */
     static Model load(Map<String, Object> config, Device device) {
+        return load(config, device, KERNELS);
+    }
+
+    /** Compiles the program with the first of these files for its kernels that libtorch can compile. */
+    static Model load(Map<String, Object> config, Device device, List<String> kernels) {
+        if (kernels.size() == 1) {
+            return load(config, device, kernels.get(0));
+        }
+        try {
+            return load(config, device, kernels.get(0));
+        } catch (EngineException | IllegalStateException e) {
+            log.debug("The program does not compile with {}", kernels.get(0), e);
+            return load(config, device, kernels.subList(1, kernels.size()));
+        }
+    }
+
+    private static Model load(Map<String, Object> config, Device device, String kernels) {
         Model model = Model.newInstance(NAME, device, "PyTorch");
         try {
-            model.load(new ByteArrayInputStream(archive(config)));
+            model.load(new ByteArrayInputStream(archive(config, kernels)));
             return model;
         } catch (IOException e) {
             model.close();
@@ -60,12 +85,13 @@ final class ModelProgram {
     }
 
     /** The bytes of the archive. */
-    static byte[] archive(Map<String, Object> config) throws IOException {
+    static byte[] archive(Map<String, Object> config, String kernels) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
             store(zip, "version", FORMAT_VERSION.getBytes(StandardCharsets.US_ASCII));
             store(zip, "constants.pkl", NO_CONSTANTS);
             store(zip, "data.pkl", rootObject(config));
+            store(zip, "code/__torch__/idefics/kernels.py", text(kernels));
             for (String file : FILES) {
                 store(zip, "code/__torch__/idefics/" + file, text(file));
             }

@@ -3,6 +3,8 @@
 
 import __torch__.idefics.configuration
 import __torch__.idefics.attention
+import __torch__.idefics.kernels
+import __torch__.idefics.quantization
 import __torch__.idefics.nn
 import __torch__.idefics.vision
 import __torch__.idefics.perceiver
@@ -270,31 +272,27 @@ class IdeficsModel:
   gated_cross_attn_layers : List[__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer]
   layers : List[__torch__.idefics.modeling.IdeficsDecoderLayer]
   norm : __torch__.idefics.nn.IdeficsRMSNorm
-  # devices: where each decoder layer lives, with the gated block in front of it. Images and embeddings live with the
-  # first one, the final norm with the last.
-  def __init__(self: __torch__.idefics.modeling.IdeficsModel, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, devices: List[Device]) -> NoneType:
+  def __init__(self: __torch__.idefics.modeling.IdeficsModel, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
     self.config = config
     self.dtype = weights.dtype
-    self.devices = devices
-    first = weights.on(devices[0])
-    self.vision_model = __torch__.idefics.vision.IdeficsVisionTransformer(first, prefix + ".vision_model", config)
+    self.devices = weights.devices
+    self.vision_model = __torch__.idefics.vision.IdeficsVisionTransformer(weights, prefix + ".vision_model", config)
     self.perceiver_resampler = None
     if config.use_resampler:
-      self.perceiver_resampler = __torch__.idefics.perceiver.IdeficsPerceiverResampler(first, prefix + ".perceiver_resampler", config)
-    self.embed_tokens = __torch__.idefics.modeling.IdeficsDecoupledEmbedding(first, prefix + ".embed_tokens")
+      self.perceiver_resampler = __torch__.idefics.perceiver.IdeficsPerceiverResampler(weights, prefix + ".perceiver_resampler", config)
+    self.embed_tokens = __torch__.idefics.modeling.IdeficsDecoupledEmbedding(weights, prefix + ".embed_tokens")
     head_dim = config.hidden_size // config.num_attention_heads
-    self.rotary_emb = __torch__.idefics.modeling.IdeficsEmbedding(head_dim, devices[0])
+    self.rotary_emb = __torch__.idefics.modeling.IdeficsEmbedding(head_dim, self.devices[0])
     gated_cross_attn_layers = annotate(List[__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer], [])
     layers = annotate(List[__torch__.idefics.modeling.IdeficsDecoderLayer], [])
     for i in range(config.num_hidden_layers):
-      here = weights.on(devices[i])
       if i % config.cross_layer_interval == 0 and len(gated_cross_attn_layers) < config.num_hidden_layers // config.cross_layer_interval:
         g = i // config.cross_layer_interval
-        gated_cross_attn_layers.append(__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer(here, prefix + ".gated_cross_attn_layers." + str(g), config, g))
-      layers.append(__torch__.idefics.modeling.IdeficsDecoderLayer(here, prefix + ".layers." + str(i), config, i))
+        gated_cross_attn_layers.append(__torch__.idefics.modeling.IdeficsGatedCrossAttentionLayer(weights, prefix + ".gated_cross_attn_layers." + str(g), config, g))
+      layers.append(__torch__.idefics.modeling.IdeficsDecoderLayer(weights, prefix + ".layers." + str(i), config, i))
     self.gated_cross_attn_layers = gated_cross_attn_layers
     self.layers = layers
-    self.norm = __torch__.idefics.nn.IdeficsRMSNorm(weights.on(devices[-1]), prefix + ".norm", config.rms_norm_eps)
+    self.norm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".norm", config.rms_norm_eps)
     return None
 
   # vision_states (I, P, vision width) -> what cross-attention reads, (I, L, vision width)
@@ -362,17 +360,43 @@ class IdeficsForVisionText2Text(Module):
   latents : Optional[Tensor]
   encoding : Optional[__torch__.idefics.vision.ImageEncoding]
 
-  # weights: checkpoint tensors by name; those of bfloat16_bits are bfloat16 in the guise of float16, which is how the
-  # host passes two-byte types. dtype is that of matrices, layer_devices the place of each decoder layer, with commas between.
-  def load(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: Dict[str, Tensor], bfloat16_bits: Dict[str, Tensor], dtype: int, layer_devices: str) -> NoneType:
-    for name, bits in bfloat16_bits.items():
-      weights[name] = torch.empty([0], dtype=15).set_(bits)  # the same memory, read as bfloat16
+  # Whether matrices of bfloat16 can be packed on this machine.
+  def has_packed(self: __torch__.idefics.modeling.IdeficsForVisionText2Text) -> bool:
+    return __torch__.idefics.kernels.has_packed()
+
+  # Whether products of int8 matrices are exact on this machine.
+  def has_int8(self: __torch__.idefics.modeling.IdeficsForVisionText2Text) -> bool:
+    return __torch__.idefics.kernels.has_int8()
+
+  # The tensors that load takes; add_weight fills them. dtype is that of matrices, layer_devices the place of each decoder
+  # layer, with commas between.
+  def new_weights(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, dtype: int, layer_devices: str) -> __torch__.idefics.nn.Weights:
     devices = annotate(List[Device], [])
     for name in layer_devices.split(","):
       devices.append(torch.device(name))
-    loaded = __torch__.idefics.nn.Weights(weights, dtype, devices[0])
-    self.model = __torch__.idefics.modeling.IdeficsModel(loaded, "model", self.config, devices)
-    self.lm_head = __torch__.idefics.modeling.IdeficsDecoupledLinear(loaded.on(devices[-1]), "lm_head")
+    return __torch__.idefics.nn.Weights(dtype, devices, self.config.cross_layer_interval)
+
+  def add_weight(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: __torch__.idefics.nn.Weights, name: str, data: Tensor, stored: int, shape: List[int], form: str) -> NoneType:
+    weights.add(name, data, stored, shape, form)
+    return None
+
+  # The parts of a quantized matrix, values and scales, as bytes; data as in add_weight.
+  def quantize(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: __torch__.idefics.nn.Weights, data: Tensor, stored: int, shape: List[int], form: str, group: int) -> List[Tensor]:
+    matrix = __torch__.idefics.nn.viewed(data, stored, shape)
+    return __torch__.idefics.quantization.quantize(matrix, form, group, weights.dtype, weights.devices[0])
+
+  # group is that of quantize, or 0
+  def add_quantized(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: __torch__.idefics.nn.Weights, name: str, form: str, shape: List[int], group: int, values: Tensor, scales: Tensor) -> NoneType:
+    weights.add_quantized(name, form, shape[0], shape[1], group, values, scales)
+    return None
+
+  # Which order the values of int4 matrices have on a device: they can be used where it is the same.
+  def int4_order(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, device: str) -> str:
+    return __torch__.idefics.quantization.int4_order(torch.device(device))
+
+  def load(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, weights: __torch__.idefics.nn.Weights) -> NoneType:
+    self.model = __torch__.idefics.modeling.IdeficsModel(weights, "model", self.config)
+    self.lm_head = __torch__.idefics.modeling.IdeficsDecoupledLinear(weights, "lm_head")
     return None
 
   def loaded(self: __torch__.idefics.modeling.IdeficsForVisionText2Text) -> __torch__.idefics.modeling.IdeficsModel:

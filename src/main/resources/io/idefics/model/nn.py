@@ -7,41 +7,136 @@
 # I images, P patches and the class token, L image tokens that the decoder sees.
 
 
-# The tensors of a checkpoint, by name. What is already of the wanted type and on the device is not copied.
+import __torch__.idefics.kernels
+import __torch__.idefics.quantization
+
+
+# The tensors of a checkpoint, by name. The host adds them one after the other; those that are copied or converted leave
+# nothing of their source in memory.
 class Weights:
   tensors : Dict[str, Tensor]
   dtype : int
-  device : Device
-  def __init__(self: __torch__.idefics.nn.Weights, tensors: Dict[str, Tensor], dtype: int, device: Device) -> NoneType:
-    self.tensors = tensors
+  devices : List[Device]  # of each decoder layer
+  cross_layer_interval : int
+  def __init__(self: __torch__.idefics.nn.Weights, dtype: int, devices: List[Device], cross_layer_interval: int) -> NoneType:
+    self.tensors = annotate(Dict[str, Tensor], {})
     self.dtype = dtype
-    self.device = device
+    self.devices = devices
+    self.cross_layer_interval = cross_layer_interval
     return None
 
-  # the same tensors for blocks that live on another device
-  def on(self: __torch__.idefics.nn.Weights, device: Device) -> __torch__.idefics.nn.Weights:
-    return __torch__.idefics.nn.Weights(self.tensors, self.dtype, device)
+  # Where a tensor lives: with its decoder layer, or with the one that its gated block stands before; the output with
+  # the last layer, all else with the first.
+  def device(self: __torch__.idefics.nn.Weights, name: str) -> Device:
+    if name.startswith("model.layers."):
+      return self.devices[int(name.split(".")[2])]
+    elif name.startswith("model.gated_cross_attn_layers."):
+      return self.devices[int(name.split(".")[2]) * self.cross_layer_interval]
+    elif name.startswith("model.norm.") or name.startswith("lm_head."):
+      return self.devices[-1]
+    else:
+      return self.devices[0]
+
+  # data: begins with the bytes of a tensor whose type is the number stored. form says what becomes of it:
+  #   "mapped" stays where it is; "copied" is copied as it is
+  #   "plain" is a matrix in the compute type, "packed" one in the order of the kernels
+  def add(self: __torch__.idefics.nn.Weights, name: str, data: Tensor, stored: int, shape: List[int], form: str) -> NoneType:
+    tensor = __torch__.idefics.nn.viewed(data, stored, shape)
+    if form == "mapped":
+      self.tensors[name] = tensor.to(self.device(name))
+    elif form == "copied":
+      self.tensors[name] = tensor.to(self.device(name), copy=True)
+    elif form == "plain":
+      self.tensors[name] = tensor.to(self.device(name), self.dtype, copy=True)
+    else:
+      assert form == "packed", "unknown form of a matrix"
+      self.tensors[name + ":packed"] = __torch__.idefics.kernels.pack(tensor.to(self.dtype))
+    return None
+
+  # Adds a matrix of n rows and k columns in a form of quantization.py, whose parts are given as bytes. They stay where
+  # they are, unless the kernels want another order.
+  def add_quantized(self: __torch__.idefics.nn.Weights, name: str, form: str, n: int, k: int, group: int, values: Tensor, scales: Tensor) -> NoneType:
+    key = name + ":" + form
+    device = self.device(name)
+    if form == "int8":
+      matrix = __torch__.idefics.nn.viewed(values, 1, [n, k])
+      if __torch__.idefics.quantization.has_int8_kernel(device):
+        self.tensors[key] = __torch__.idefics.kernels.pack_int8(matrix)
+      else:
+        self.tensors[key] = matrix.to(device)
+      self.tensors[key + ":scales"] = __torch__.idefics.nn.viewed(scales, 6, [n]).to(device)
+    else:
+      assert form == "int4", "unknown form of a quantized matrix"
+      matrix = __torch__.idefics.nn.viewed(values, 0, [n, k // 2])
+      if device.type == "cuda":
+        matrix = torch._convert_weight_to_int4pack(matrix.to(device), 8)
+      self.tensors[key] = matrix
+      self.tensors[key + ":scales"] = __torch__.idefics.nn.viewed(scales, self.dtype, [k // group, n, 2]).to(device)
+    return None
 
   def has(self: __torch__.idefics.nn.Weights, name: str) -> bool:
     return name in self.tensors
 
   # as matrices are multiplied
   def matrix(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
-    return self.tensors[name].to(self.device, self.dtype)
+    return self.tensors[name].to(self.device(name), self.dtype)
 
   def float32(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
-    return self.tensors[name].to(self.device, 6)
+    return self.tensors[name].to(self.device(name), 6)
 
   # as it is stored, for tables that are only looked up
   def table(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
-    return self.tensors[name].to(self.device)
+    return self.tensors[name].to(self.device(name))
+
+
+# The tensor that the first bytes of data are: the same memory.
+def viewed(data: Tensor, dtype: int, shape: List[int]) -> Tensor:
+  count = 1
+  for size in shape:
+    count = count * size
+  return torch.empty([0], dtype=dtype, device=data.device).set_(data, 0, [count], [1]).view(shape)
+
+
+# x W^T + bias. torch.linear takes as long for 257 rows of bfloat16 as for 512, so those in between go in two parts.
+def linear(x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+  rows = x.numel() // x.size(-1)
+  if weight.dtype == 15 and not weight.is_cuda and rows > 256 and rows < 448:
+    y = x.reshape([rows, x.size(-1)])
+    y = torch.cat([torch.linear(y[:256], weight, bias), torch.linear(y[256:], weight, bias)])
+    shape = x.size()
+    shape[-1] = weight.size(0)
+    return y.view(shape)
+  else:
+    return torch.linear(x, weight, bias)
 
 
 class Linear:
-  weight : Tensor
+  kind : str  # "plain", "packed", "int8", "int4"
+  weight : Tensor  # (N, K), or in the order of the kernels of its kind
+  scales : Tensor  # of the quantized kinds
   bias : Optional[Tensor]
+  like : Tensor  # an empty tensor of the type and on the device of the products
+  block : int  # see quantization.int4_block
   def __init__(self: __torch__.idefics.nn.Linear, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
-    self.weight = weights.matrix(prefix + ".weight")
+    name = prefix + ".weight"
+    self.like = torch.empty([0], dtype=weights.dtype, device=weights.device(name))
+    self.scales = self.like
+    self.block = 0
+    if weights.has(name + ":packed"):
+      self.kind = "packed"
+      self.weight = weights.tensors[name + ":packed"]
+    elif weights.has(name + ":int8"):
+      self.kind = "int8"
+      self.weight = weights.tensors[name + ":int8"]
+      self.scales = weights.tensors[name + ":int8:scales"]
+    elif weights.has(name + ":int4"):
+      self.kind = "int4"
+      self.weight = weights.tensors[name + ":int4"]
+      self.scales = weights.tensors[name + ":int4:scales"]
+      self.block = __torch__.idefics.quantization.int4_block(weights.device(name))
+    else:
+      self.kind = "plain"
+      self.weight = weights.matrix(name)
     self.bias = None
     if weights.has(prefix + ".bias"):
       self.bias = weights.matrix(prefix + ".bias")
@@ -49,18 +144,56 @@ class Linear:
 
   # x as this matrix takes it; where several matrices take the same x, it is rounded once for all
   def rounded(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
-    return x.to(self.weight.dtype)
+    if self.kind == "int8":
+      return x  # which int8 products do not round
+    else:
+      return x.to(self.like.dtype)
 
   def forward(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
-    return torch.linear(self.rounded(x), self.weight, self.bias)
+    return self.product(self.rounded(x), self.bias).to(self.like.dtype)
+
+  # x W^T + bias in the type that the kernel gives it: float32 or the compute type
+  def product(self: __torch__.idefics.nn.Linear, x: Tensor, bias: Optional[Tensor]) -> Tensor:
+    if self.kind == "packed":
+      return __torch__.idefics.kernels.linear(x, self.weight, bias, "none", "none")
+    elif self.kind == "int8":
+      return __torch__.idefics.quantization.linear_int8(x, self.weight, self.scales, bias, self.like)
+    elif self.kind == "int4":
+      return __torch__.idefics.quantization.linear_int4(x, self.weight, self.scales, bias, self.block)
+    else:
+      return __torch__.idefics.nn.linear(x, self.weight, bias)
 
   # Without rounding the input: the part that rounding takes off goes through the matrix as well.
   def precise(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
     rounded = self.rounded(x)
-    y = torch.linear(rounded, self.weight, self.bias).to(6)
-    if self.weight.dtype != 6:
-      y = y + torch.linear(self.rounded(x - rounded.to(6)), self.weight)
+    y = self.product(rounded, self.bias).to(6)
+    if rounded.dtype != x.dtype:
+      y = y + self.product(self.rounded(x - rounded.to(6)), None)
     return y
+
+  # silu of the product
+  def silu(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
+    x = self.rounded(x)
+    if self.kind == "packed":
+      return __torch__.idefics.kernels.linear(x, self.weight, self.bias, "swish", "none")
+    else:
+      return torch.silu(self.product(x, self.bias).to(6))
+
+  # gelu of the product; formula: "none" for the exact one, or "tanh"
+  def gelu(self: __torch__.idefics.nn.Linear, x: Tensor, formula: str) -> Tensor:
+    x = self.rounded(x)
+    if self.kind == "packed":
+      return __torch__.idefics.kernels.linear(x, self.weight, self.bias, "gelu", formula)
+    else:
+      return torch.gelu(self.product(x, self.bias), approximate=formula)
+
+  # the product times other, element by element; other may be overwritten
+  def times(self: __torch__.idefics.nn.Linear, x: Tensor, other: Tensor) -> Tensor:
+    x = self.rounded(x)
+    if self.kind == "packed":
+      return __torch__.idefics.kernels.linear_times(x, other.to(x.dtype), self.weight, self.bias)
+    else:
+      return other.mul_(self.product(x, self.bias))
 
 
 class LayerNorm:
@@ -104,8 +237,7 @@ class IdeficsMLP:
 
   def forward(self: __torch__.idefics.nn.IdeficsMLP, x: Tensor) -> Tensor:
     x = self.gate_proj.rounded(x)
-    gate = torch.silu(self.gate_proj.forward(x).to(6))
-    return self.down_proj.forward(gate.mul_(self.up_proj.forward(x)))
+    return self.down_proj.forward(self.up_proj.times(x, self.gate_proj.silu(x)))
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

@@ -59,16 +59,16 @@ class IdeficsVisionMLP:
     return None
 
   def forward(self: __torch__.idefics.vision.IdeficsVisionMLP, x: Tensor) -> Tensor:
-    y = self.fc1.forward(x)
     if self.hidden_act == "gelu":
-      y = torch.gelu(y)
+      y = self.fc1.gelu(x, "none")
+    elif self.hidden_act == "gelu_new" or self.hidden_act == "gelu_pytorch_tanh":
+      y = self.fc1.gelu(x, "tanh")
     elif self.hidden_act == "quick_gelu":
+      y = self.fc1.forward(x)
       y = y * torch.sigmoid(1.702 * y)
-    elif self.hidden_act == "gelu_tanh":
-      y = torch.gelu(y, approximate="tanh")
     else:
       assert self.hidden_act == "relu", "unknown activation of the vision tower"
-      y = torch.relu(y)
+      y = torch.relu(self.fc1.forward(x))
     return self.fc2.forward(y)
 
 

@@ -11,7 +11,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -42,14 +41,14 @@ final class GoldenModel implements AutoCloseable {
     }
 
     IdeficsModel load(ComputeType type) {
-        return load(type, Collections.nCopies(directory.config().numHiddenLayers(), "cpu"));
+        return load(LoadOptions.of(type, "cpu"));
     }
 
     /** The model with room for {@value #TOKEN_SLOTS} tokens, and with all pictures in the image slots of their numbers. */
-    IdeficsModel load(ComputeType type, List<String> layerDevices) {
+    IdeficsModel load(LoadOptions options) {
         IdeficsModel.prepareThread();
         try (CheckpointWeights weights = directory.openWeights()) {
-            IdeficsModel model = IdeficsModel.load(directory.config(), weights, type, layerDevices);
+            IdeficsModel model = IdeficsModel.load(directory.config(), weights, options);
             List<PixelValues> images = images();
             int[] slots = IntStream.range(0, images.size()).toArray();
             model.allocate(TOKEN_SLOTS, images.size(), images.size());

@@ -16,8 +16,8 @@ import java.util.Random;
  * Times the three parts of an answer on a checkpoint: encoding of a picture, prefill of a prompt, and decode of one token
  * at a time. {@code src/benchmark} runs it in turn with the reference implementation.
  *
- * <p>Arguments: a checkpoint directory, the compute type, the prompt's tokens, the tokens to decode. Prints the medians in
- * milliseconds as one line of JSON.
+ * <p>Arguments: a checkpoint directory, the compute type, the prompt's tokens, the tokens to decode, and then, if not the
+ * default, the quantization and the layout. Prints the medians in milliseconds as one line of JSON.
  */
 public final class IdeficsModelBenchmark {
 
@@ -45,13 +45,25 @@ public final class IdeficsModelBenchmark {
         ModelDirectory directory = ModelDirectory.open(Path.of(arguments[0]));
         ComputeType type = ComputeType.valueOf(arguments[1].toUpperCase(Locale.ROOT));
         IdeficsModel.prepareThread();
+        LoadOptions options = LoadOptions.of(type, "cpu");
+        if (arguments.length > 4) {
+            options = options.withQuantization(Quantization.valueOf(arguments[4].toUpperCase(Locale.ROOT)));
+        }
+        if (arguments.length > 5) {
+            options = options.withLayout(WeightLayout.valueOf(arguments[5].toUpperCase(Locale.ROOT)));
+        }
+        long start = System.nanoTime();
         try (CheckpointWeights weights = directory.openWeights();
-                IdeficsModel model = IdeficsModel.load(directory.config(), weights, type, "cpu")) {
+                IdeficsModel model = IdeficsModel.load(directory.config(), weights, options)) {
+            double loadMillis = (System.nanoTime() - start) / 1e6;
             model.warmUp();
             model.allocate(2048, 1, 1);
             IdeficsModelBenchmark benchmark =
                     new IdeficsModelBenchmark(model, Integer.parseInt(arguments[2]), Integer.parseInt(arguments[3]));
-            System.out.println(new ObjectMapper().writeValueAsString(benchmark.run()));
+            Map<String, Double> result = new LinkedHashMap<>();
+            result.put("load_ms", loadMillis);
+            result.putAll(benchmark.run());
+            System.out.println(new ObjectMapper().writeValueAsString(result));
         }
     }
 

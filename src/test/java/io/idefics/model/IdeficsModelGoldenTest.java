@@ -10,9 +10,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every checkpoint kind against the reference implementation, from the vision tower up to whole answers. */
@@ -86,11 +86,11 @@ class IdeficsModelGoldenTest {
     @MethodSource("checkpoints")
     void logits_layersOnTwoDevices_matchReferenceAtEveryPosition(String checkpoint, String data) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data)) {
-            List<String> devices = new ArrayList<>();
-            for (int layer = 0; layer < golden.layers(); layer++) {
-                devices.add(layer < golden.layers() / 2 ? "cpu" : "cpu:0"); // one processor under two names
-            }
-            try (IdeficsModel model = golden.load(ComputeType.FLOAT32, devices)) {
+            LoadOptions one = LoadOptions.of(ComputeType.FLOAT32, "cpu");
+            List<String> devices = List.of("cpu", "cpu:0"); // one processor under two names
+            LoadOptions split = new LoadOptions(
+                    one.type(), one.quantization(), one.layout(), devices, one.quantizedCache(), one.listener());
+            try (IdeficsModel model = golden.load(split)) {
                 assertLogits(golden, model);
             }
         }
@@ -109,15 +109,16 @@ class IdeficsModelGoldenTest {
     }
 
     /** The mean of each checkpoint; the largest of all, since a single outlier differs from processor to processor. */
-    @Test
-    void logits_bfloat16_areAsCloseAsTheReferenceInBfloat16() {
+    @ParameterizedTest
+    @EnumSource(WeightLayout.class)
+    void logits_bfloat16_areAsCloseAsTheReferenceInBfloat16(WeightLayout layout) {
         JsonNode reference = GoldenModel.json(BFLOAT16).get("checkpoints");
         double largest = 0;
         double referenceLargest = 0;
         for (Arguments checkpoint : checkpoints().toList()) {
             String name = (String) checkpoint.get()[0];
             JsonNode expected = reference.get((String) checkpoint.get()[1]);
-            Difference actual = bfloat16Difference(name, (String) checkpoint.get()[1]);
+            Difference actual = bfloat16Difference(name, (String) checkpoint.get()[1], layout);
             assertThat(actual.mean())
                     .as(name)
                     .isLessThanOrEqualTo(expected.get("mean").doubleValue());
@@ -127,9 +128,10 @@ class IdeficsModelGoldenTest {
         assertThat(largest).isLessThanOrEqualTo(referenceLargest);
     }
 
-    private static Difference bfloat16Difference(String checkpoint, String data) {
+    private static Difference bfloat16Difference(String checkpoint, String data, WeightLayout layout) {
         try (GoldenModel golden = new GoldenModel(checkpoint, data);
-                IdeficsModel model = golden.load(ComputeType.BFLOAT16)) {
+                IdeficsModel model =
+                        golden.load(LoadOptions.of(ComputeType.BFLOAT16, "cpu").withLayout(layout))) {
             List<Difference> differences = new ArrayList<>();
             for (JsonNode fact : golden.facts.get("cases")) {
                 differences.addAll(

@@ -15,8 +15,8 @@ public final class EngineProbe {
     /** How many sequences run or wait for their turn. */
     public static int sequences(ModelRegistry registry) {
         return registry.hosts().stream()
-                .mapToInt(host ->
-                        host.engine().runningSequences() + host.engine().waitingSequences())
+                .mapToInt(
+                        host -> host.engine().runningSequences() + host.engine().waitingSequences())
                 .sum();
     }
 
