@@ -152,7 +152,7 @@ final class StepLoop {
             begin(plan.encodings());
         }
         boolean worked = !plan.isEmpty() || !tower.isEmpty();
-        if (project(plan) && !plan.rows().isEmpty()) {
+        if (project(plan)) {
             run(plan);
         }
         encode(plan);
@@ -233,6 +233,10 @@ final class StepLoop {
     }
 
     private void run(StepPlan plan) {
+        if (plan.rows().isEmpty()) {
+            scheduler.complete(plan);
+            return;
+        }
         long start = clock.getAsLong();
         float[][] logits = new float[plan.rows().size()][];
         try {
