@@ -6,11 +6,11 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.idefics.checkpoint.TestModels;
-import io.idefics.engine.EngineProperties;
+import io.idefics.model.MemoryLedger;
 import io.idefics.service.BlockingClock;
 import io.idefics.service.ModelHost;
 import io.idefics.service.ModelRegistry;
-import io.idefics.service.ModelsProperties.ModelProperties;
+import io.idefics.testing.Settings;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -176,8 +176,10 @@ class ModelStatesIT {
 
     private static ModelHost host(BlockingClock clock) {
         return new ModelHost(
-                new ModelProperties(TestModels.golden("tiny-f32").toString(), null, null, "cpu", null),
-                new EngineProperties(8, 512, PATIENCE),
+                Settings.model(TestModels.golden("tiny-f32")),
+                Settings.engine(),
+                Settings.pool(),
+                MemoryLedger.ofMachine(),
                 clock);
     }
 

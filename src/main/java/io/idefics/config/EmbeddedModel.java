@@ -34,7 +34,7 @@ final class EmbeddedModel implements AutoCloseable {
                     Files.copy(in, copy.resolve(Objects.requireNonNull(file.getFilename())));
                 }
             }
-            return new ModelProperties(copy.toString(), ID, ComputeType.FLOAT32, "cpu", null);
+            return ModelProperties.onCpu(copy.toString(), ID, ComputeType.FLOAT32);
         } catch (IOException e) {
             throw new UncheckedIOException("The built-in model cannot be copied to a temporary directory", e);
         }

@@ -1,9 +1,12 @@
 package io.idefics.config;
 
 import io.idefics.engine.EngineProperties;
+import io.idefics.engine.PoolProperties;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageFetcher;
 import io.idefics.image.ImageProperties;
+import io.idefics.model.DeviceMemory;
+import io.idefics.model.MemoryLedger;
 import io.idefics.service.CompletionService;
 import io.idefics.service.EngineCompletionService;
 import io.idefics.service.ModelHost;
@@ -12,18 +15,25 @@ import io.idefics.service.ModelsProperties;
 import io.idefics.service.ModelsProperties.ModelProperties;
 import java.time.Clock;
 import java.util.List;
+import java.util.Optional;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.LazyInitializationExcludeFilter;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.info.BuildProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.util.unit.DataSize;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
 /** The models and the service that answers with them. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties({ModelsProperties.class, EngineProperties.class, ImageProperties.class})
+@EnableConfigurationProperties({
+    ModelsProperties.class,
+    EngineProperties.class,
+    PoolProperties.class,
+    ImageProperties.class
+})
 class ModelConfiguration {
 
     private static final int MAX_QUEUED_TASKS = 10_000;
@@ -39,12 +49,27 @@ class ModelConfiguration {
         return new EmbeddedModel();
     }
 
+    /** The memory that all models share. */
     @Bean
-    ModelRegistry modelRegistry(ModelsProperties properties, EngineProperties engine, EmbeddedModel embedded) {
+    MemoryLedger memoryLedger(EngineProperties engine) {
+        DataSize gpuMemory = engine.gpuMemory();
+        return new MemoryLedger(device -> gpuMemory == null || device.equals("cpu")
+                ? DeviceMemory.of(device)
+                : Optional.of(new DeviceMemory(gpuMemory.toBytes(), 0)));
+    }
+
+    @Bean
+    ModelRegistry modelRegistry(
+            ModelsProperties properties,
+            EngineProperties engine,
+            PoolProperties pool,
+            MemoryLedger memory,
+            EmbeddedModel embedded) {
         List<ModelProperties> models =
                 properties.models().isEmpty() ? List.of(embedded.properties()) : properties.models();
+        models.forEach(model -> ModelHost.announce(model, engine, memory)); // all of them before the first is planned
         return new ModelRegistry(models.stream()
-                .map(model -> new ModelHost(model, engine, Clock.systemUTC()))
+                .map(model -> new ModelHost(model, engine, pool, memory, Clock.systemUTC()))
                 .toList());
     }
 

@@ -271,9 +271,9 @@ public final class EnginePool<T> implements AutoCloseable {
 
     private void fail(Replica<T> replica, Throwable error) {
         Life<T> life = replica.life;
-        String wayOut = null;
+        String wayOut;
         if (!life.wasReady()) {
-            log.debug("Replica {} of {} cannot be loaded", replica.index, name);
+            wayOut = "it cannot be loaded";
         } else if (DeviceLostException.isCauseOf(error)) {
             wayOut = "its device is lost until the process is restarted";
         } else if (replica.recentRestarts >= properties.maxRestarts()) {
@@ -282,8 +282,9 @@ public final class EnginePool<T> implements AutoCloseable {
             restartLater(replica, error);
             return;
         }
-        if (wayOut != null) {
-            log.error("Replica {} of {} stays out: {}", replica.index, name, wayOut, error);
+        if (life.wasReady()
+                || replicas.size() > 1) { // otherwise the whole model cannot be loaded, which is told elsewhere
+            log.error("Replica {} of {} stays out, {}: {}", replica.index, name, wayOut, error.toString());
         }
         replica.life = life.failed(error);
         if (state() == ReplicaState.FAILED) {
@@ -293,7 +294,7 @@ public final class EnginePool<T> implements AutoCloseable {
 
     private void restartLater(Replica<T> replica, Throwable error) {
         Duration delay = properties.delay(replica.recentRestarts);
-        log.error("Replica {} of {} failed and is built anew in {}", replica.index, name, delay, error);
+        log.warn("Replica {} of {} is built anew in {}: {}", replica.index, name, delay, error.toString());
         replica.recentRestarts++;
         replica.life = replica.life.restarting(error);
         ownLater(() -> replica.recentRestarts--, properties.restartWindow());

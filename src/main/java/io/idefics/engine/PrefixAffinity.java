@@ -2,7 +2,6 @@ package io.idefics.engine;
 
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.WeakHashMap;
@@ -92,7 +91,7 @@ final class PrefixAffinity {
     }
 
     private static long content(PixelValues picture) {
-        return mixed(picture.size(), Arrays.hashCode(picture.values()));
+        return Long.parseUnsignedLong(picture.digest().substring(0, 16), 16);
     }
 
     /** The finaliser of SplitMix64 (Steele, Lea and Flood, 2014) over a running key. */

@@ -6,7 +6,7 @@ import org.springframework.boot.actuate.health.Health;
 import org.springframework.boot.actuate.health.HealthIndicator;
 import org.springframework.stereotype.Component;
 
-/** Liveness: down when an engine has died, which only a restart cures. */
+/** Liveness: down when all replicas of a model have failed for good, which only a restart of the process cures. */
 @Component("engines")
 class EngineHealth implements HealthIndicator {
 

@@ -113,7 +113,7 @@ public final class EngineCompletionService implements CompletionService {
                         request.stopping().stop()))
                 .toList();
         return new Answer(choices, prompt.inputIds().length, prompt.imageTokens())
-                .events(index -> host.engine().generate(sequence(request, index, parts, input)));
+                .events(index -> host.pool().generate(sequence(request, index, parts, input)));
     }
 
     private static SequenceRequest sequence(GenerationRequest request, int choice, Parts parts, ModelInput input) {

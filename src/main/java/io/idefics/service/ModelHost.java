@@ -7,12 +7,19 @@ import io.idefics.checkpoint.ModelDirectory;
 import io.idefics.checkpoint.TensorType;
 import io.idefics.engine.CacheSize;
 import io.idefics.engine.Engine;
+import io.idefics.engine.EnginePool;
 import io.idefics.engine.EngineProperties;
-import io.idefics.engine.EngineSettings;
 import io.idefics.engine.LoadedModel;
+import io.idefics.engine.PoolProperties;
+import io.idefics.engine.ReplicaStatus;
+import io.idefics.engine.SequenceEvent;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.model.ComputeType;
 import io.idefics.model.IdeficsModel;
+import io.idefics.model.InsufficientMemoryException;
+import io.idefics.model.LoadOptions;
+import io.idefics.model.MemoryLedger;
+import io.idefics.model.MemoryPlan;
 import io.idefics.processing.IdeficsProcessor;
 import io.idefics.processing.PromptTemplate;
 import io.idefics.service.ModelsProperties.ModelProperties;
@@ -23,20 +30,27 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import reactor.core.scheduler.Schedulers;
 
-/** A configured model, from loading to closing: its tokenizer, its processors and its engine. */
+/** A configured model, from loading to closing: its tokenizer, its processors and the pool of its replicas. */
 public final class ModelHost implements AutoCloseable {
 
     private static final Logger log = LoggerFactory.getLogger(ModelHost.class);
 
     /** How far a model is. */
     public enum State {
+        /** It is loaded for the first time. */
         LOADING,
+        /** A replica takes requests. */
         READY,
+        /** It was ready, and no replica is now; one may come back. */
+        RESTARTING,
+        /** It stays out. */
         FAILED
     }
 
@@ -56,22 +70,60 @@ public final class ModelHost implements AutoCloseable {
             Set<Integer> stopIds,
             int[] bannedIds) {}
 
-    private final ModelProperties properties;
-    private final Clock clock;
-    private final Engine engine;
-    private volatile @Nullable Parts parts;
+    /** What all replicas share, made by the first that is loaded. */
+    private record Prepared(ModelDirectory directory, Parts parts, ComputeType type, MemoryPlan plan) {}
 
-    /** Begins to load the model; {@link #state()} tells how far it is. */
-    public ModelHost(ModelProperties properties, EngineProperties engineProperties, Clock clock) {
+    private final ModelProperties properties;
+    private final EngineProperties engineProperties;
+    private final MemoryLedger memory;
+    private final Clock clock;
+    private final EnginePool<SequenceEvent> pool;
+    private volatile @Nullable Prepared prepared;
+
+    /**
+     * Begins to load the model; {@link #state()} tells how far it is.
+     *
+     * @param memory what all models share; the model is planned there before anything big is loaded
+     */
+    public ModelHost(
+            ModelProperties properties,
+            EngineProperties engineProperties,
+            PoolProperties poolProperties,
+            MemoryLedger memory,
+            Clock clock) {
         this.properties = properties;
+        this.engineProperties = engineProperties;
+        this.memory = memory;
         this.clock = clock;
-        this.engine = new Engine(properties.modelId(), settings(engineProperties), this::load);
-        engine.ready().whenComplete((ready, error) -> {
-            Throwable failure = engine.failure();
+        this.pool = new EnginePool<>(
+                id(),
+                poolProperties,
+                properties.placements(),
+                replica -> new Engine(id(), engineProperties.settings(), () -> load(replica)),
+                Schedulers.boundedElastic());
+        pool.ready().whenComplete((ready, error) -> {
+            Throwable failure = pool.failure();
             if (failure != null) {
                 log.error("The model {} cannot be served: {}", id(), reason(failure), cause(failure));
+                memory.release(id());
             }
         });
+    }
+
+    /** Keeps the memory free that a model needs at least, until it is planned. */
+    public static void announce(ModelProperties properties, EngineProperties engineProperties, MemoryLedger memory) {
+        try {
+            IdeficsConfig config = IdeficsConfig.read(Path.of(properties.path()).resolve("config.json"));
+            TensorType stated = config.torchDtype();
+            TensorType stored = stated == null ? TensorType.BF16 : stated;
+            memory.announce(
+                    properties.modelId(),
+                    config,
+                    settings(properties, engineProperties, config, computeType(properties, stored), stored),
+                    properties.placements());
+        } catch (CheckpointException | InsufficientMemoryException | IllegalArgumentException e) {
+            log.debug("{} needs no memory: it cannot be loaded", properties.modelId(), e); // which it tells itself
+        }
     }
 
     public String id() {
@@ -79,80 +131,140 @@ public final class ModelHost implements AutoCloseable {
     }
 
     public State state() {
-        if (engine.failure() != null) {
-            return State.FAILED;
-        }
-        return parts != null && engine.isAlive() ? State.READY : State.LOADING;
+        return switch (pool.state()) {
+            case LOADING -> State.LOADING;
+            case READY -> State.READY;
+            case RESTARTING -> State.RESTARTING;
+            case FAILED -> State.FAILED;
+        };
     }
 
-    /** Why the model cannot be served; null unless it {@linkplain State#FAILED failed}. */
+    /** Why the model is not served; null unless it {@linkplain State#FAILED failed} or is restarted. */
     public @Nullable String failure() {
-        Throwable error = engine.failure();
-        return error == null ? null : reason(error);
+        Throwable error = pool.failure();
+        if (error != null) {
+            return reason(error);
+        }
+        return state() != State.RESTARTING
+                ? null
+                : replicas().stream()
+                        .map(ReplicaStatus::failure)
+                        .filter(Objects::nonNull)
+                        .findFirst()
+                        .orElse("a step does not end");
     }
 
-    /** Whether the engine ran and has died since, which only a restart cures. */
+    /** Whether the model was ready and no replica is left, which only a restart of the process cures. */
     public boolean hasDied() {
-        return parts != null && engine.failure() != null;
+        return pool.hasDied();
     }
 
-    Engine engine() {
-        return engine;
+    /** The replicas as they are now. */
+    public List<ReplicaStatus> replicas() {
+        return pool.replicas();
+    }
+
+    /** One replica as it is now. */
+    public ReplicaStatus replica(int index) {
+        return pool.replica(index);
+    }
+
+    EnginePool<SequenceEvent> pool() {
+        return pool;
     }
 
     /** The parts of the model, null unless it is {@linkplain State#READY ready}. */
     @Nullable
     Parts parts() {
-        return state() == State.READY ? parts : null;
+        Prepared shared = prepared;
+        return shared != null && state() == State.READY ? shared.parts() : null;
     }
 
     @Override
     public void close() {
-        engine.close();
-        Parts loaded = parts;
-        if (loaded != null) {
-            loaded.tokenizer().close();
+        pool.close();
+        Prepared shared = prepared;
+        if (shared != null) {
+            shared.parts().tokenizer().close();
         }
+        memory.release(id());
     }
 
-    /** Reads the checkpoint and builds the model, on the engine thread. */
-    private LoadedModel load() {
+    /** Builds the model of a replica, on its engine thread. */
+    private LoadedModel load(int replica) {
         long start = System.nanoTime();
-        ModelDirectory directory = ModelDirectory.open(Path.of(properties.path()));
-        IdeficsConfig config = directory.config();
-        log.info("Loading {}: {} from {}", id(), config.architectureName(), directory.path());
-        IdeficsTokenizer tokenizer = IdeficsTokenizer.load(directory.tokenizerJson());
-        try (CheckpointWeights weights = directory.openWeights()) {
-            Parts loaded = parts(directory, tokenizer);
-            ComputeType type = computeType(weights);
-            IdeficsModel model = warmedUp(IdeficsModel.load(config, weights, type, properties.device()));
-            parts = loaded;
+        Prepared shared = prepare();
+        MemoryPlan.Replica place = shared.plan().replicas().get(replica);
+        List<String> devices = place.devices();
+        LoadOptions options = new LoadOptions(
+                shared.type(),
+                properties.quantization(),
+                properties.layout(),
+                devices,
+                properties.quantizedCache() ? shared.directory().path() : null,
+                (bytes, total) -> {});
+        try (CheckpointWeights weights = shared.directory().openWeights()) {
+            IdeficsModel model = warmedUp(IdeficsModel.load(shared.directory().config(), weights, options));
             log.info(
                     "{} is ready on {} in {} after {} ms",
                     id(),
-                    properties.device(),
-                    type,
+                    String.join(", ", devices),
+                    shared.type(),
                     Duration.ofNanos(System.nanoTime() - start).toMillis());
-            int blocks = (loaded.description().contextLength() + 15) / 16 * 16;
-            return new LoadedModel(model, new CacheSize(blocks, 64, 256));
+            MemoryPlan.Slots slots = place.slots();
+            int blocks = slots.tokens() / engineProperties.blockTokens();
+            return new LoadedModel(model, new CacheSize(blocks, slots.images(), slots.latents()));
+        }
+    }
+
+    /** Reads the small files and plans the memory, once; other replicas wait for the first. */
+    private synchronized Prepared prepare() {
+        Prepared known = prepared;
+        if (known != null) {
+            return known;
+        }
+        ModelDirectory directory = ModelDirectory.open(Path.of(properties.path()));
+        log.info("Loading {}: {} from {}", id(), directory.config().architectureName(), directory.path());
+        IdeficsTokenizer tokenizer = IdeficsTokenizer.load(directory.tokenizerJson());
+        try (CheckpointWeights weights = directory.openWeights()) {
+            Parts parts = parts(directory, tokenizer);
+            TensorType stored = weights.tensor("lm_head.weight").type();
+            ComputeType type = computeType(properties, stored);
+            MemoryPlan plan = memory.plan(
+                    id(),
+                    directory.config(),
+                    settings(properties, engineProperties, directory.config(), type, stored),
+                    properties.placements());
+            log.info("{}", plan.table());
+            Prepared made = new Prepared(directory, parts, type, plan);
+            prepared = made;
+            return made;
         } catch (RuntimeException | Error e) {
             tokenizer.close();
             throw e;
         }
     }
 
-    private static EngineSettings settings(EngineProperties properties) {
-        return new EngineSettings(
-                16,
-                properties.maxWaitingSequences(),
-                16,
-                properties.prefillChunkTokens(),
-                8,
-                1,
-                null,
-                Duration.ofSeconds(60),
-                Duration.ofMinutes(5),
-                properties.closeTimeout());
+    private static MemoryPlan.Settings settings(
+            ModelProperties properties,
+            EngineProperties engine,
+            IdeficsConfig config,
+            ComputeType type,
+            TensorType stored) {
+        Integer limit = properties.maxContextLength();
+        return new MemoryPlan.Settings(
+                type,
+                stored.byteSize(),
+                properties.quantization(),
+                properties.layout(),
+                limit == null ? config.contextLength() : limit,
+                engine.maxBatchSequences(),
+                engine.prefillChunkTokens() + engine.maxBatchSequences(),
+                engine.maxBatchImages(),
+                engine.blockTokens(),
+                engine.kvCacheBytes(),
+                engine.imageCacheBytes(),
+                engine.latentCacheBytes());
     }
 
     /** The model after its first step; a model that fails in it is freed. */
@@ -193,12 +305,11 @@ public final class ModelHost implements AutoCloseable {
     }
 
     /** The configured type, or that of the largest tensors. */
-    private ComputeType computeType(CheckpointWeights weights) {
+    private static ComputeType computeType(ModelProperties properties, TensorType stored) {
         ComputeType configured = properties.dtype();
         if (configured != null) {
             return configured;
         }
-        TensorType stored = weights.tensor("lm_head.weight").type();
         return stored == TensorType.BF16 ? ComputeType.BFLOAT16 : ComputeType.FLOAT32;
     }
 
@@ -215,8 +326,12 @@ public final class ModelHost implements AutoCloseable {
         return message == null ? error.toString() : message;
     }
 
-    /** The stack trace belongs in the log for a fault of ours, not for a checkpoint that is wrong. */
+    /** The stack trace belongs in the log for a fault of ours, not for a checkpoint or a setting that is wrong. */
     private static @Nullable Throwable cause(Throwable error) {
-        return error instanceof CheckpointException || error instanceof IllegalArgumentException ? null : error;
+        return error instanceof CheckpointException
+                        || error instanceof InsufficientMemoryException
+                        || error instanceof IllegalArgumentException
+                ? null
+                : error;
     }
 }

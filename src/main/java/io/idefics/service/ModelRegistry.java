@@ -39,6 +39,11 @@ public final class ModelRegistry implements AutoCloseable {
                         ErrorType.MODEL_NOT_READY,
                         "The model '" + id + "' is still loading. Try again later.",
                         "model");
+            case RESTARTING ->
+                throw new GenerationException(
+                        ErrorType.MODEL_NOT_READY,
+                        "The model '" + id + "' is being restarted. Try again later.",
+                        "model");
             case FAILED ->
                 throw new GenerationException(
                         ErrorType.MODEL_NOT_READY, "The model '" + id + "' could not be loaded.", "model");

@@ -1,9 +1,12 @@
 package io.idefics.service;
 
 import io.idefics.model.ComputeType;
+import io.idefics.model.Quantization;
+import io.idefics.model.WeightLayout;
 import jakarta.validation.Valid;
 import jakarta.validation.constraints.Min;
 import jakarta.validation.constraints.NotBlank;
+import jakarta.validation.constraints.NotEmpty;
 import jakarta.validation.constraints.Pattern;
 import java.nio.file.Path;
 import java.util.List;
@@ -30,28 +33,64 @@ public record ModelsProperties(@DefaultValue @Valid List<ModelProperties> models
     }
 
     /**
-     * A model to serve.
+     * A model to serve. Of device, devices and replicas at most one is given.
      *
      * @param path the directory of the checkpoint
      * @param id the name by which requests ask for it; by default the last part of the path
      * @param dtype the type in which matrices are multiplied, float32 or bfloat16; by default that of the stored weights,
      *     and float32 for weights that are stored as float16
-     * @param device where it runs: cpu, or cuda:N for the GPU number N
+     * @param device where it runs: cpu, or cuda:N for the GPU number N; by default cpu
+     * @param devices the devices over which its layers are split
+     * @param replicas for each replica its device, or the devices over which its layers are split
+     * @param quantization in how many bits matrices are kept: none, int8 or int4
+     * @param quantizedCache whether quantised matrices are kept beside the checkpoint for the next start
+     * @param layout how matrices that are not quantised lie in memory, mapped or packed; by default the fastest
      * @param maxContextLength the most tokens of prompt and answer together; by default what config.json says
      */
     public record ModelProperties(
             @NotBlank String path,
             @Nullable String id,
             @Nullable ComputeType dtype,
-            @DefaultValue("cpu") @Pattern(regexp = "cpu|cuda:\\d{1,3}", message = "must be cpu or cuda:N, as in cuda:0")
-                    String device,
+            @Nullable @Pattern(regexp = DEVICE, message = DEVICES_ARE) String device,
+            @DefaultValue List<@Pattern(regexp = DEVICE, message = DEVICES_ARE) String> devices,
+            @DefaultValue List<@NotEmpty List<@Pattern(regexp = DEVICE, message = DEVICES_ARE) String>> replicas,
+            @DefaultValue("none") Quantization quantization,
+            @DefaultValue("false") boolean quantizedCache,
+            @Nullable WeightLayout layout,
             @Nullable @Min(8) Integer maxContextLength) {
+
+        private static final String DEVICE = "cpu|cuda:\\d{1,3}";
+        private static final String DEVICES_ARE = "must be cpu or cuda:N, as in cuda:0";
+
+        public ModelProperties {
+            devices = List.copyOf(devices);
+            replicas = replicas.stream().map(List::copyOf).toList();
+            int given = (device == null ? 0 : 1) + (devices.isEmpty() ? 0 : 1) + (replicas.isEmpty() ? 0 : 1);
+            if (given > 1) {
+                throw new IllegalArgumentException("The model in " + path
+                        + " has more than one of device, devices and replicas; give the one that says it all");
+            }
+        }
+
+        /** A model on the CPU. */
+        public static ModelProperties onCpu(String path, String id, ComputeType dtype) {
+            return new ModelProperties(
+                    path, id, dtype, null, List.of(), List.of(), Quantization.NONE, false, null, null);
+        }
 
         /** The name by which requests ask for the model. */
         public String modelId() {
             return id != null && !id.isBlank()
                     ? id
                     : Path.of(path).toAbsolutePath().normalize().getFileName().toString();
+        }
+
+        /** For each replica its devices. */
+        public List<List<String>> placements() {
+            if (!replicas.isEmpty()) {
+                return replicas;
+            }
+            return List.of(devices.isEmpty() ? List.of(device == null ? "cpu" : device) : devices);
         }
     }
 }

@@ -69,4 +69,19 @@ public final class TestModels {
             throw new UncheckedIOException(e);
         }
     }
+
+    /** The configuration of a published model, by its size: 9b, 9b-instruct, 80b or 80b-instruct. */
+    public static IdeficsConfig published(String size) {
+        try {
+            Path file = Files.createTempFile("config", ".json");
+            try {
+                return IdeficsConfig.read(Files.writeString(
+                        file, SyntheticCheckpoint.publishedConfig(size).toString()));
+            } finally {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
 }

@@ -161,6 +161,23 @@ class ChartTest {
     }
 
     @Test
+    void render_modelOverSeveralDevices_keepsTheirLists() {
+        Rendered chart = Chart.render(
+                """
+                models:
+                  - {path: /models/a, replicas: [[cuda:0, cuda:1], [cuda:2, cuda:3]], quantization: int8}
+                  - {path: /models/b, replicas: [cuda:0, cuda:1], layout: packed, quantizedCache: true}
+                  - {path: /models/c, devices: [cuda:0, cuda:1]}
+                """);
+        Node models = new Node(new Yaml().load(chart.application())).at("idefics", "models");
+
+        assertThat(models.at(0, "replicas").value())
+                .isEqualTo(List.of(List.of("cuda:0", "cuda:1"), List.of("cuda:2", "cuda:3")));
+        assertThat(models.at(1, "replicas").value()).isEqualTo(List.of("cuda:0", "cuda:1"));
+        assertThat(models.at(2, "devices").value()).isEqualTo(List.of("cuda:0", "cuda:1"));
+    }
+
+    @Test
     void render_config_winsOverTheChart() {
         Rendered chart = Chart.render("config: {server: {shutdown: immediate}, idefics: {extra: 1}}");
         Node application = new Node(new Yaml().load(chart.application()));
@@ -231,6 +248,11 @@ class ChartTest {
                 "gpu: {enable: true}",
                 "models: [{id: a}]",
                 "models: [{path: a, typo: b}]",
+                "models: [{path: a, device: gpu}]",
+                "models: [{path: a, replicas: [cpu, gpu]}]",
+                "models: [{path: a, replicas: [[]]}]",
+                "models: [{path: a, device: cpu, devices: [cpu, cpu]}]",
+                "models: [{path: a, quantization: int2}]",
                 "image: {tag: latest}",
                 "gpu: {count: 0}",
                 "managementPort: 8080"

@@ -1,6 +1,12 @@
 package io.idefics.service;
 
+import io.idefics.engine.SequenceRequest;
+import io.idefics.generation.SamplingParams;
+import io.idefics.model.ModelInput;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import reactor.core.publisher.BaseSubscriber;
 
 /** Looks into the engines of a running service. */
 public final class EngineProbe {
@@ -14,15 +20,28 @@ public final class EngineProbe {
 
     /** How many sequences run or wait for their turn. */
     public static int sequences(ModelRegistry registry) {
-        return registry.hosts().stream()
-                .mapToInt(
-                        host -> host.engine().runningSequences() + host.engine().waitingSequences())
-                .sum();
+        return registry.hosts().stream().mapToInt(EngineProbe::sequences).sum();
+    }
+
+    private static int sequences(ModelHost host) {
+        return host.pool().runningSequences() + host.pool().waitingSequences();
+    }
+
+    /** Lets the engine that takes the next sequence die of it. */
+    public static void killOne(ModelHost host) {
+        ModelInput input = new ModelInput(new int[] {1, 5}, new int[] {-1, -1}, List.of());
+        host.pool()
+                .generate(new SequenceRequest(input, SamplingParams.GREEDY, 4, Set.of(), new int[0]))
+                .subscribe(new BaseSubscriber<Object>() {
+                    @Override
+                    protected void hookOnNext(Object token) {
+                        throw new LinkageError("not the fault of a sequence");
+                    }
+                });
     }
 
     private static boolean isIdle(ModelHost host) {
-        return host.engine().runningSequences() + host.engine().waitingSequences() == 0
-                && waitsInQueue("engine-" + host.id());
+        return sequences(host) == 0 && waitsInQueue("engine-" + host.id());
     }
 
     private static boolean waitsInQueue(String thread) {

@@ -3,7 +3,6 @@ package io.idefics.service;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.idefics.engine.EngineProperties;
 import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.generation.ContentPart;
@@ -13,12 +12,13 @@ import io.idefics.generation.SamplingParams;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageLimits;
 import io.idefics.model.ComputeType;
+import io.idefics.model.MemoryLedger;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
 import io.idefics.processing.PreparedPrompt;
-import io.idefics.service.ModelsProperties.ModelProperties;
 import io.idefics.testing.MiniEvaluation;
 import io.idefics.testing.MiniEvaluation.Reference;
+import io.idefics.testing.Settings;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -44,10 +44,13 @@ class MiniModelGoldenTest {
     @ParameterizedTest
     @EnumSource(ComputeType.class)
     void answer_referenceQuestions_areTheReference(ComputeType type) {
-        ModelProperties properties = new ModelProperties(MiniEvaluation.MODEL.toString(), null, type, "cpu", null);
-        EngineProperties engine = new EngineProperties(8, 512, PATIENCE);
-        try (ModelHost host = new ModelHost(properties, engine, Clock.systemUTC())) {
-            assertThat(host.engine().ready()).succeedsWithin(PATIENCE);
+        try (ModelHost host = new ModelHost(
+                Settings.model(MiniEvaluation.MODEL, "dtype=" + type),
+                Settings.engine(),
+                Settings.pool(),
+                MemoryLedger.ofMachine(),
+                Clock.systemUTC())) {
+            assertThat(host.pool().ready()).succeedsWithin(PATIENCE);
             SoftAssertions softly = new SoftAssertions();
             for (Reference reference : MiniEvaluation.references()) {
                 boolean exact = type == ComputeType.FLOAT32;
@@ -82,7 +85,7 @@ class MiniModelGoldenTest {
                 MAX_TOKENS,
                 parts.stopIds(),
                 parts.bannedIds());
-        List<Integer> ids = host.engine()
+        List<Integer> ids = host.pool()
                 .generate(request)
                 .ofType(SequenceEvent.Token.class)
                 .map(SequenceEvent.Token::id)

@@ -4,23 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import io.idefics.engine.EngineProperties;
-import io.idefics.engine.SequenceEvent;
-import io.idefics.engine.SequenceRequest;
+import io.idefics.engine.PoolProperties;
+import io.idefics.engine.ReplicaState;
+import io.idefics.engine.ReplicaStatus;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
-import io.idefics.generation.SamplingParams;
-import io.idefics.model.ModelInput;
+import io.idefics.model.DeviceMemory;
+import io.idefics.model.MemoryLedger;
 import io.idefics.service.ModelHost.State;
-import io.idefics.service.ModelsProperties.ModelProperties;
+import io.idefics.testing.Settings;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
-import java.util.Set;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import reactor.core.publisher.BaseSubscriber;
 
 class ModelHostTest {
 
@@ -41,7 +40,7 @@ class ModelHostTest {
 
             clock.release();
 
-            assertThat(host.engine().ready()).succeedsWithin(PATIENCE);
+            assertThat(host.pool().ready()).succeedsWithin(PATIENCE);
             assertThat(host.state()).isEqualTo(State.READY);
             assertThat(host.failure()).isNull();
             assertThat(host.hasDied()).isFalse();
@@ -54,7 +53,7 @@ class ModelHostTest {
     void state_noCheckpoint_isFailedWithItsMessageAlone(@TempDir Path empty) {
         Path missing = empty.resolve("missing");
         try (ModelHost host = host(missing, Clock.systemUTC())) {
-            assertThat(host.engine().ready()).failsWithin(PATIENCE);
+            assertThat(host.pool().ready()).failsWithin(PATIENCE);
 
             assertThat(host.state()).isEqualTo(State.FAILED);
             assertThat(host.failure()).isEqualTo(missing + ": no such model directory");
@@ -69,13 +68,8 @@ class ModelHostTest {
     @Test
     void hasDied_engineDiesAfterLoading_isTrue() {
         try (ModelHost host = host(TINY, Clock.systemUTC())) {
-            assertThat(host.engine().ready()).succeedsWithin(PATIENCE);
-            host.engine().generate(request()).subscribe(new BaseSubscriber<>() {
-                @Override
-                protected void hookOnNext(SequenceEvent token) {
-                    throw new LinkageError("not the fault of a sequence");
-                }
-            });
+            assertThat(host.pool().ready()).succeedsWithin(PATIENCE);
+            EngineProbe.killOne(host);
 
             await().atMost(PATIENCE).until(host::hasDied);
             assertThat(host.state()).isEqualTo(State.FAILED);
@@ -84,13 +78,87 @@ class ModelHostTest {
         }
     }
 
-    private static ModelHost host(Path path, Clock clock) {
-        ModelProperties properties = new ModelProperties(path.toString(), null, null, "cpu", null);
-        return new ModelHost(properties, new EngineProperties(8, 512, PATIENCE), clock);
+    @Test
+    void state_oneOfTwoReplicasDies_staysReadyAndItComesBack() {
+        try (ModelHost host = host(TINY, Settings.pool("restart-delay=1ms"), "replicas=cpu,cpu")) {
+            await().atMost(PATIENCE).until(() -> ready(host) == 2);
+            EngineProbe.killOne(host);
+
+            await().atMost(PATIENCE)
+                    .until(() -> host.replicas().stream()
+                                    .mapToInt(ReplicaStatus::restarts)
+                                    .sum()
+                            == 1);
+            assertThat(host.state()).isEqualTo(State.READY);
+            assertThat(host.hasDied()).isFalse();
+            await().atMost(PATIENCE).until(() -> ready(host) == 2);
+        }
     }
 
-    private static SequenceRequest request() {
-        ModelInput input = new ModelInput(new int[] {1, 5}, new int[] {-1, -1}, List.of());
-        return new SequenceRequest(input, SamplingParams.GREEDY, 4, Set.of(), new int[0]);
+    @Test
+    void failure_onlyReplicaIsRestarted_isNotReadyWithTheReason() {
+        try (ModelHost host = host(TINY, Settings.pool("restart-delay=1h", "max-restart-delay=1h"))) {
+            await().atMost(PATIENCE).until(() -> ready(host) == 1);
+            EngineProbe.killOne(host);
+
+            await().atMost(PATIENCE).until(() -> host.state() == State.RESTARTING);
+            await().atMost(PATIENCE).until(() -> "not the fault of a sequence".equals(host.failure()));
+            assertThat(host.hasDied()).isFalse();
+            assertThat(host.parts()).isNull();
+            assertThatThrownBy(() -> new ModelRegistry(List.of(host)).ready("tiny-f32"))
+                    .hasMessageContaining("is being restarted");
+        }
+    }
+
+    @Test
+    void state_modelDoesNotFit_isFailedWithTheSumBeforeWeightsAreLoaded() {
+        MemoryLedger small = new MemoryLedger(device -> Optional.of(new DeviceMemory(1_000_000, 0)));
+        try (ModelHost host =
+                new ModelHost(Settings.model(TINY), Settings.engine(), Settings.pool(), small, Clock.systemUTC())) {
+            assertThat(host.pool().ready()).failsWithin(PATIENCE);
+
+            assertThat(host.state()).isEqualTo(State.FAILED);
+            assertThat(host.hasDied()).isFalse();
+            assertThat(host.failure())
+                    .startsWith("tiny-f32 needs ")
+                    .contains(" on cpu: weights ", "cpu has 1.0 MB")
+                    .contains("Choose ");
+        }
+    }
+
+    @Test
+    void announce_modelThatFits_keepsItsMemoryUntilItIsClosed() {
+        MemoryLedger ledger = new MemoryLedger(device -> Optional.of(new DeviceMemory(80_000_000, 0)));
+        ModelHost.announce(Settings.model(TINY, "id=later"), Settings.engine("max-batch-sequences=1"), ledger);
+        ModelHost.announce(Settings.model(Path.of("nowhere")), Settings.engine(), ledger);
+
+        try (ModelHost host =
+                new ModelHost(Settings.model(TINY), Settings.engine(), Settings.pool(), ledger, Clock.systemUTC())) {
+            assertThat(host.pool().ready()).succeedsWithin(PATIENCE);
+        }
+        try (ModelHost host = new ModelHost(
+                Settings.model(TINY, "id=later"), Settings.engine(), Settings.pool(), ledger, Clock.systemUTC())) {
+            assertThat(host.pool().ready()).succeedsWithin(PATIENCE);
+        }
+    }
+
+    private static long ready(ModelHost host) {
+        return host.replicas().stream()
+                .filter(replica -> replica.state() == ReplicaState.READY)
+                .count();
+    }
+
+    private static ModelHost host(Path path, PoolProperties pool, String... changes) {
+        return new ModelHost(
+                Settings.model(path, changes), Settings.engine(), pool, MemoryLedger.ofMachine(), Clock.systemUTC());
+    }
+
+    private static ModelHost host(Path path, Clock clock) {
+        return new ModelHost(
+                Settings.model(path),
+                Settings.engine(),
+                Settings.pool("max-restarts=0"),
+                MemoryLedger.ofMachine(),
+                clock);
     }
 }
