@@ -67,24 +67,18 @@ final class Candidates {
 
     /** Keeps the likeliest candidates until they have this share of all probability, in (0, 1). */
     void keepTopP(double share) {
+        double total = total();
+        // Lighter ones weigh less all together than what is to go; that is most of a vocabulary.
+        keepFrom((1 - share) * total / size);
         for (int i = 0; i < size; i++) {
             keys[i] = -weights[i];
         }
-        keepFirst(share, false);
+        keepFirst(share * total, false);
     }
 
     /** Keeps the candidates that are at least this share as likely as the likeliest one, 0 to 1. */
     void keepMinP(double share) {
-        int kept = 0;
-        for (int i = 0; i < size; i++) {
-            if (weights[i] >= share) {
-                ids[kept] = ids[i];
-                scaled[kept] = scaled[i];
-                weights[kept] = weights[i];
-                kept++;
-            }
-        }
-        size = kept;
+        keepFrom(share);
     }
 
     /**
@@ -101,7 +95,7 @@ final class Candidates {
         for (int i = 0; i < size; i++) {
             keys[i] = Math.abs(logTotal - scaled[i] - entropy);
         }
-        keepFirst(share, true);
+        keepFirst(share * total, true);
     }
 
     /**
@@ -139,9 +133,22 @@ final class Candidates {
         return total;
     }
 
-    /** Keeps the candidates with the smallest keys until they reach the share; ties with the last one too, if asked. */
-    private void keepFirst(double share, boolean ties) {
-        double wanted = share * total();
+    /** Keeps the candidates of at least this weight. */
+    private void keepFrom(double weight) {
+        int kept = 0;
+        for (int i = 0; i < size; i++) {
+            if (weights[i] >= weight) {
+                ids[kept] = ids[i];
+                scaled[kept] = scaled[i];
+                weights[kept] = weights[i];
+                kept++;
+            }
+        }
+        size = kept;
+    }
+
+    /** Keeps the candidates with the smallest keys until they reach the weight; ties with the last one too, if asked. */
+    private void keepFirst(double wanted, boolean ties) {
         int left = size;
         for (int i = 0; i < size; i++) {
             heap[i] = i;
