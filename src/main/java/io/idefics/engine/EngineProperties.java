@@ -35,7 +35,7 @@ public record EngineProperties(
         @DefaultValue("64") @Min(1) @Max(100_000) int maxWaitingSequences,
         @DefaultValue("16") @Min(1) @Max(4096) int maxBatchSequences,
         @DefaultValue("512") @Min(16) @Max(65_536) int prefillChunkTokens,
-        @DefaultValue("1.0") @DecimalMin("0.1") @DecimalMax("100") double maxStall,
+        @DefaultValue("1") @DecimalMin("0.1") @DecimalMax("100") double maxStall,
         @DefaultValue("4") @Min(1) @Max(1024) int maxBatchImages,
         @DefaultValue("16") @Min(1) @Max(1024) int blockTokens,
         @Nullable DataSize kvCacheSize,

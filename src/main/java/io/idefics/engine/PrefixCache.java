@@ -231,6 +231,17 @@ final class PrefixCache {
         sequence.clear();
     }
 
+    /** Takes all blocks from a sequence and forgets those that no other sequence uses: their contents may be wrong. */
+    void discard(Sequence sequence) {
+        List<Node> path = List.copyOf(sequence.nodes());
+        close(sequence);
+        for (int i = path.size() - 1; i >= 0 && idle.contains(path.get(i)); i--) {
+            if (path.get(i).children.isEmpty()) {
+                evict(path.get(i));
+            }
+        }
+    }
+
     private Node parent(Sequence sequence) {
         List<Node> path = sequence.nodes();
         return path.isEmpty() ? root : path.get(path.size() - 1);

@@ -167,6 +167,14 @@ final class Scheduler {
         sequence.phase(Phase.FINISHED);
     }
 
+    /** Removes a sequence that runs and whose keys and values may be wrong, so that nobody finds them in the cache. */
+    void discard(Sequence sequence) {
+        if (sequence.phase() != Phase.WAITING && !sequence.isFinished()) {
+            prefixes.discard(sequence);
+        }
+        remove(sequence);
+    }
+
     /** Removes the sequences whose time in the queue is over, and returns them. */
     List<Sequence> expire(long nowNanos) {
         List<Sequence> overdue = new ArrayList<>();

@@ -327,7 +327,8 @@ final class StepLoop {
         } catch (LogitsException e) {
             nanLogits++;
             log.error("A sequence failed on {}: {}", name, e.getMessage());
-            fail(sequence, broken(e));
+            scheduler.discard(sequence);
+            failForgotten(sequence, broken(e));
         } catch (RuntimeException e) {
             log.error("A sequence failed on {}", name, e);
             fail(sequence, broken(e));

@@ -30,7 +30,7 @@ final class StepPace {
         }
         // Matrix products like multiples of 16 rows.
         return new StepBudget(
-                settings.prefillChunkTokens() + settings.maxBatchSequences(),
+                Math.max(settings.prefillChunkTokens(), settings.maxBatchSequences() + LEAST_PREFILL),
                 Math.min(beside / LEAST_PREFILL * LEAST_PREFILL, settings.prefillChunkTokens()));
     }
 

@@ -12,6 +12,7 @@ import java.util.List;
  * @param choices how many answers to generate, at least 1
  * @param topLogprobs how many alternatives to tell for each token besides its own log-probability; -1 for no
  *     log-probabilities at all
+ * @param client who asks: clients take turns when there is not room for all; empty where nobody knows
  */
 public record GenerationRequest(
         String model,
@@ -19,7 +20,24 @@ public record GenerationRequest(
         SamplingParams sampling,
         StoppingCriteria stopping,
         int choices,
-        int topLogprobs) {
+        int topLogprobs,
+        String client) {
+
+    /** A request of nobody in particular. */
+    public GenerationRequest(
+            String model,
+            List<Message> messages,
+            SamplingParams sampling,
+            StoppingCriteria stopping,
+            int choices,
+            int topLogprobs) {
+        this(model, messages, sampling, stopping, choices, topLogprobs, "");
+    }
+
+    /** The same request, asked by someone. */
+    public GenerationRequest withClient(String name) {
+        return new GenerationRequest(model, messages, sampling, stopping, choices, topLogprobs, name);
+    }
 
     public GenerationRequest {
         messages = List.copyOf(messages);

@@ -126,7 +126,7 @@ public final class EngineCompletionService implements CompletionService {
                 parts.stopIds(),
                 parts.bannedIds(),
                 request.topLogprobs(),
-                "",
+                request.client(),
                 null);
     }
 }

@@ -1,7 +1,13 @@
 package io.idefics.model;
 
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.idefics.checkpoint.CheckpointWeights;
+import io.idefics.checkpoint.IdeficsConfig;
+import io.idefics.checkpoint.IdeficsParameters;
 import io.idefics.checkpoint.ModelDirectory;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,57 +19,82 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * Times the three parts of an answer on a checkpoint: encoding of a picture, prefill of a prompt, and decode of one token
- * at a time. {@code src/benchmark} runs it in turn with the reference implementation.
+ * Times the parts of an answer on a checkpoint: encoding of a picture, prefill of a prompt, decode of one token at a
+ * time, and decode of a batch of conversations that have a picture each. {@code src/benchmark} runs it in turn with the
+ * reference implementation.
  *
- * <p>Arguments: a checkpoint directory, the compute type, the prompt's tokens, the tokens to decode, and then, if not the
- * default, the quantization and the layout. Prints the medians in milliseconds as one line of JSON.
+ * <p>The share of the roof is how near decode comes to reading the weights of a token once at the speed of memory, which
+ * is measured by summing up a large array.
+ *
+ * <p>Arguments: a checkpoint directory, the compute type, the prompt's tokens, the tokens to decode, the conversations of
+ * the batch, and if wanted the quantisation and the layout. Prints the medians as one line of JSON.
  */
 public final class IdeficsModelBenchmark {
 
     private static final int ROUNDS = 5;
+    private static final int BATCH_PROMPT = 64;
+    private static final int ROOM = 1024;
 
     private final IdeficsModel model;
-    private final List<PixelValues> picture;
+    private final List<PixelValues> pictures = new ArrayList<>();
     private final int[] prompt;
     private final int decodeTokens;
+    private final int batch;
 
-    private IdeficsModelBenchmark(IdeficsModel model, int promptTokens, int decodeTokens) {
+    private IdeficsModelBenchmark(IdeficsModel model, int promptTokens, int decodeTokens, int batch) {
         this.model = model;
         this.decodeTokens = decodeTokens;
+        this.batch = batch;
         Random random = new Random(1);
         int size = model.config().visionConfig().imageSize();
-        float[] values = new float[3 * size * size];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (float) random.nextGaussian();
+        for (int image = 0; image < batch; image++) {
+            float[] values = new float[3 * size * size];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = (float) random.nextGaussian();
+            }
+            pictures.add(new PixelValues(values, size));
         }
-        this.picture = List.of(new PixelValues(values, size));
         this.prompt = random.ints(promptTokens, 3, model.config().vocabSize()).toArray();
     }
 
     public static void main(String[] arguments) throws Exception {
+        Thread worker = new Thread(() -> run(arguments), "benchmark"); // as the engine does, on a thread of its own
+        worker.start();
+        worker.join();
+    }
+
+    private static void run(String[] arguments) {
         ModelDirectory directory = ModelDirectory.open(Path.of(arguments[0]));
         ComputeType type = ComputeType.valueOf(arguments[1].toUpperCase(Locale.ROOT));
+        int batch = Integer.parseInt(arguments[4]);
         IdeficsModel.prepareThread();
         LoadOptions options = LoadOptions.of(type, "cpu");
-        if (arguments.length > 4) {
-            options = options.withQuantization(Quantization.valueOf(arguments[4].toUpperCase(Locale.ROOT)));
-        }
         if (arguments.length > 5) {
-            options = options.withLayout(WeightLayout.valueOf(arguments[5].toUpperCase(Locale.ROOT)));
+            options = options.withQuantization(Quantization.valueOf(arguments[5].toUpperCase(Locale.ROOT)));
+        }
+        if (arguments.length > 6) {
+            options = options.withLayout(WeightLayout.valueOf(arguments[6].toUpperCase(Locale.ROOT)));
         }
         long start = System.nanoTime();
         try (CheckpointWeights weights = directory.openWeights();
                 IdeficsModel model = IdeficsModel.load(directory.config(), weights, options)) {
             double loadMillis = (System.nanoTime() - start) / 1e6;
             model.warmUp();
-            model.allocate(2048, 1, 1);
-            IdeficsModelBenchmark benchmark =
-                    new IdeficsModelBenchmark(model, Integer.parseInt(arguments[2]), Integer.parseInt(arguments[3]));
+            model.allocate(ROOM * (batch + 2), batch, batch);
+            IdeficsModelBenchmark benchmark = new IdeficsModelBenchmark(
+                    model, Integer.parseInt(arguments[2]), Integer.parseInt(arguments[3]), batch);
             Map<String, Double> result = new LinkedHashMap<>();
             result.put("load_ms", loadMillis);
             result.putAll(benchmark.run());
+            double bytes = decodeBytes(directory.config(), type);
+            double roof = readBandwidth();
+            result.put("read_gb_per_s", roof / 1e9);
+            if (options.quantization() == Quantization.NONE) {
+                result.put("share_of_roof", bytes / roof * 1e3 / result.get("decode_ms_per_token"));
+            }
             System.out.println(new ObjectMapper().writeValueAsString(result));
+        } catch (java.io.IOException e) {
+            throw new java.io.UncheckedIOException(e);
         }
     }
 
@@ -71,17 +102,15 @@ public final class IdeficsModelBenchmark {
         List<Double> encode = new ArrayList<>();
         List<Double> prefill = new ArrayList<>();
         List<Double> decode = new ArrayList<>();
+        List<Double> batched = new ArrayList<>();
         for (int round = 0; round <= ROUNDS; round++) {
             long start = System.nanoTime();
-            model.beginEncoding(picture);
-            model.advanceEncoding(model.encodingLayers());
-            model.endEncoding(new int[] {0});
-            model.projectImages(new int[] {0}, new int[] {0});
+            encode(0);
             long encoded = System.nanoTime();
-            model.forward(step(prompt, 0));
+            model.forward(new Step(List.of(row(0, prompt, 0))));
             long prefilled = System.nanoTime();
             for (int i = 0; i < decodeTokens; i++) {
-                model.forward(step(new int[] {7 + i}, prompt.length + i));
+                model.forward(new Step(List.of(row(0, new int[] {7 + i}, prompt.length + i))));
             }
             long decoded = System.nanoTime();
             if (round > 0) { // the first round warms up
@@ -90,16 +119,80 @@ public final class IdeficsModelBenchmark {
                 decode.add((decoded - prefilled) / 1e6 / decodeTokens);
             }
         }
+        for (int image = 1; image < batch; image++) {
+            encode(image);
+        }
+        int[] shortPrompt = Arrays.copyOf(prompt, BATCH_PROMPT);
+        for (int row = 0; row < batch; row++) {
+            model.forward(new Step(List.of(row(row, shortPrompt, 0))));
+        }
+        for (int round = 0; round <= ROUNDS; round++) {
+            long start = System.nanoTime();
+            for (int i = 0; i < decodeTokens; i++) {
+                List<Step.Row> rows = new ArrayList<>();
+                for (int row = 0; row < batch; row++) {
+                    rows.add(row(row, new int[] {7 + i + row}, BATCH_PROMPT + i));
+                }
+                model.forward(new Step(rows));
+            }
+            if (round > 0) {
+                batched.add((System.nanoTime() - start) / 1e6 / decodeTokens);
+            }
+        }
         Map<String, Double> result = new LinkedHashMap<>();
         result.put("encode_ms", median(encode));
         result.put("prefill_ms", median(prefill));
         result.put("decode_ms_per_token", median(decode));
+        result.put("batch_ms_per_step", median(batched));
         return result;
     }
 
-    /** The next tokens, all of which see the picture. */
-    private static Step step(int[] ids, int past) {
-        return new Step(List.of(new Step.Row(ids, past, new int[] {0, past + ids.length}, new int[ids.length], 1)));
+    private void encode(int image) {
+        model.beginEncoding(List.of(pictures.get(image)));
+        model.advanceEncoding(model.encodingLayers());
+        model.endEncoding(new int[] {image});
+        model.projectImages(new int[] {image}, new int[] {image});
+    }
+
+    /** The next tokens of a conversation, all of which see its picture. */
+    private static Step.Row row(int conversation, int[] ids, int past) {
+        int[] images = new int[ids.length];
+        Arrays.fill(images, conversation);
+        int slot = conversation * ROOM;
+        return new Step.Row(ids, past, new int[] {slot, slot + past + ids.length}, images, 1);
+    }
+
+    /** The bytes of the matrices that a token goes through: all but those that images alone need, and the embeddings. */
+    private static double decodeBytes(IdeficsConfig config, ComputeType type) {
+        double numbers = 0;
+        for (var parameter : IdeficsParameters.expected(config).entrySet()) {
+            String name = parameter.getKey();
+            boolean decoder = name.startsWith("model.layers.") || name.startsWith("lm_head.");
+            boolean gated = name.startsWith("model.gated_cross_attn_layers.")
+                    && !name.contains(".cross_attn.k_proj.")
+                    && !name.contains(".cross_attn.v_proj.");
+            if (decoder || gated) {
+                numbers += Arrays.stream(parameter.getValue()).reduce(1, (x, y) -> x * y);
+            }
+        }
+        return numbers * (type == ComputeType.BFLOAT16 ? 2 : 4);
+    }
+
+    /** How many bytes a second are read when a gigabyte is summed up. */
+    private static double readBandwidth() {
+        long numbers = 1L << 28;
+        double best = 0;
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu());
+                NDArray array = manager.zeros(new Shape(numbers))) {
+            for (int i = 0; i < 12; i++) {
+                long start = System.nanoTime();
+                try (NDArray sum = array.sum()) {
+                    sum.toFloatArray();
+                }
+                best = Math.max(best, numbers * 4e9 / (System.nanoTime() - start));
+            }
+        }
+        return best;
     }
 
     private static double median(List<Double> values) {

@@ -1,6 +1,7 @@
 package io.idefics.service;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceEvent.Prefilled;
@@ -92,7 +93,7 @@ class AnswerTest {
                 .then(() -> first.next(token(HELLO), token(BANG)))
                 .expectNext(new TextDelta(0, "Hello"), new ChoiceEnded(0, FinishReason.STOP))
                 .then(() -> {
-                    first.assertCancelled();
+                    await().atMost(PATIENCE).untilAsserted(first::assertCancelled);
                     second.assertNotCancelled();
                     second.next(token(WORLD)).complete();
                 })
@@ -115,7 +116,7 @@ class AnswerTest {
                 .expectErrorSatisfies(error -> assertThat(error).isSameAs(failure))
                 .verify(PATIENCE);
 
-        second.assertCancelled();
+        await().atMost(PATIENCE).untilAsserted(second::assertCancelled);
     }
 
     @Test
@@ -129,8 +130,8 @@ class AnswerTest {
                 .thenCancel()
                 .verify(PATIENCE);
 
-        first.assertCancelled();
-        second.assertCancelled();
+        await().atMost(PATIENCE).untilAsserted(first::assertCancelled);
+        await().atMost(PATIENCE).untilAsserted(second::assertCancelled);
     }
 
     @Test

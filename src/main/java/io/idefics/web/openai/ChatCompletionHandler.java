@@ -6,8 +6,10 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.BodyReader;
 import io.idefics.web.KeepAlive;
 import io.idefics.web.WireJson;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import org.springframework.http.CacheControl;
+import org.springframework.http.HttpHeaders;
 import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.reactive.function.server.ServerRequest;
@@ -43,13 +45,22 @@ public final class ChatCompletionHandler {
         return Mono.defer(() -> {
             long start = System.nanoTime();
             return bodies.read(request).map(requests::read).flatMap(chat -> {
-                Completion completion = Completion.begin(chat.generation());
-                Flux<GenerationEvent> events = events(chat.generation());
+                GenerationRequest generation = chat.generation().withClient(client(request));
+                Completion completion = Completion.begin(generation);
+                Flux<GenerationEvent> events = events(generation);
                 return chat.stream()
                         ? streamed(completion.chunks(events, chat.includeUsage()))
                         : completion.fold(events).flatMap(answer -> whole(answer, start));
             });
         });
+    }
+
+    /** Who asks: the holder of a key, of which only a hash is kept, or an address. */
+    private static String client(ServerRequest request) {
+        String key = request.headers().firstHeader(HttpHeaders.AUTHORIZATION);
+        return key != null
+                ? "key " + Integer.toHexString(key.hashCode())
+                : request.remoteAddress().map(InetSocketAddress::getHostString).orElse("");
     }
 
     private Flux<GenerationEvent> events(GenerationRequest request) {
