@@ -86,9 +86,15 @@ public final class IdeficsModel implements VisionTextModel {
      * @throws CancellationException when the thread is interrupted
      */
     public static IdeficsModel load(IdeficsConfig config, CheckpointWeights weights, LoadOptions options) {
+        return load(config, weights, options, ModelProgram.KERNELS);
+    }
+
+    /** Builds the model on the first of these files of kernels that libtorch can compile. */
+    static IdeficsModel load(
+            IdeficsConfig config, CheckpointWeights weights, LoadOptions options, List<String> kernelFiles) {
         options.devices().forEach(IdeficsModel::device);
         Device target = device(options.device());
-        Model program = ModelProgram.load(attributes(config), target);
+        Model program = ModelProgram.load(attributes(config), target, kernelFiles);
         try (NDManager cpu = program.getNDManager().newSubManager(Device.cpu())) {
             PtSymbolBlock block = (PtSymbolBlock) program.getBlock();
             return new IdeficsModel(

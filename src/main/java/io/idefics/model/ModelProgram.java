@@ -28,7 +28,10 @@ final class ModelProgram {
             "configuration.py", "attention.py", "quantization.py", "nn.py", "vision.py", "perceiver.py", "modeling.py");
 
     /** What becomes kernels.py: the first of these that this libtorch can compile. */
-    private static final List<String> KERNELS = List.of("onednn.py", "portable.py");
+    static final List<String> KERNELS = List.of("onednn.py", "portable.py");
+
+    /** What libtorch says when a program names an operator that it lacks; any other fault is one of the program. */
+    private static final String UNKNOWN_OPERATOR = "Unknown builtin op";
 
     private static final String NAME = "idefics";
     private static final String PACKAGE = "__torch__.idefics.";
@@ -61,8 +64,11 @@ final class ModelProgram {
         }
         try {
             return load(config, device, kernels.get(0));
-        } catch (EngineException | IllegalStateException e) {
-            log.debug("The program does not compile with {}", kernels.get(0), e);
+        } catch (EngineException e) {
+            if (!String.valueOf(e.getMessage()).contains(UNKNOWN_OPERATOR)) {
+                throw e;
+            }
+            log.info("This libtorch lacks the operators of {}", kernels.get(0));
             return load(config, device, kernels.subList(1, kernels.size()));
         }
     }

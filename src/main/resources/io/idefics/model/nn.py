@@ -74,8 +74,12 @@ class Weights:
       self.tensors[key + ":scales"] = __torch__.idefics.nn.viewed(scales, self.dtype, [k // group, n, 2]).to(device)
     return None
 
+  # whether there is a tensor of that name, in whatever form
   def has(self: __torch__.idefics.nn.Weights, name: str) -> bool:
-    return name in self.tensors
+    for form in ["", ":packed", ":int8", ":int4"]:
+      if name + form in self.tensors:
+        return True
+    return False
 
   # as matrices are multiplied
   def matrix(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
@@ -122,14 +126,14 @@ class Linear:
     self.like = torch.empty([0], dtype=weights.dtype, device=weights.device(name))
     self.scales = self.like
     self.block = 0
-    if weights.has(name + ":packed"):
+    if name + ":packed" in weights.tensors:
       self.kind = "packed"
       self.weight = weights.tensors[name + ":packed"]
-    elif weights.has(name + ":int8"):
+    elif name + ":int8" in weights.tensors:
       self.kind = "int8"
       self.weight = weights.tensors[name + ":int8"]
       self.scales = weights.tensors[name + ":int8:scales"]
-    elif weights.has(name + ":int4"):
+    elif name + ":int4" in weights.tensors:
       self.kind = "int4"
       self.weight = weights.tensors[name + ":int4"]
       self.scales = weights.tensors[name + ":int4:scales"]
