@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
 
 /**
  * IDEFICS (Laurencon et al., 2023) on one device: images in, prompt in, logits out. The computation itself is the
@@ -128,16 +129,31 @@ public final class IdeficsModel implements VisionTextModel {
         }
     }
 
-    /** Runs a token that sees an empty picture, so that the first request finds everything in memory; then the caches are made. */
+    /** Runs a token that sees an empty picture, so that the first request finds everything in memory. */
     public void warmUp() {
         int size = config.visionConfig().imageSize();
-        allocate(1, 1, 1);
-        beginEncoding(List.of(new PixelValues(new float[3 * size * size], size)));
-        advanceEncoding(encodingLayers());
-        endEncoding(new int[] {0});
-        projectImages(new int[] {0}, new int[] {0});
-        forward(new Step(
-                List.of(new Step.Row(new int[] {config.bosTokenId()}, 0, new int[] {0, 1}, new int[] {0}, 1))));
+        PixelValues picture = new PixelValues(new float[3 * size * size], size);
+        run(new ModelInput(new int[] {config.bosTokenId()}, new int[] {0}, List.of(picture)), 1);
+    }
+
+    /**
+     * Runs a prompt alone, in caches made for it, which replace those that were allocated.
+     *
+     * @param logitsToKeep for how many of the last tokens logits are wanted
+     * @return float32 logits, (logitsToKeep, vocabulary)
+     */
+    public float[][] run(ModelInput input, int logitsToKeep) {
+        int tokens = input.inputIds().length;
+        int[] slots = IntStream.range(0, input.images().size()).toArray();
+        allocate(tokens, Math.max(1, slots.length), Math.max(1, slots.length));
+        if (slots.length > 0) {
+            beginEncoding(input.images());
+            advanceEncoding(encodingLayers());
+            endEncoding(slots);
+            projectImages(slots, slots);
+        }
+        return forward(new Step(
+                List.of(new Step.Row(input.inputIds(), 0, new int[] {0, tokens}, input.imageIndex(), logitsToKeep))));
     }
 
     public IdeficsConfig config() {

@@ -4,12 +4,9 @@ import io.idefics.checkpoint.CheckpointWeights;
 import io.idefics.checkpoint.ModelDirectory;
 import io.idefics.model.ComputeType;
 import io.idefics.model.IdeficsModel;
-import io.idefics.model.ImageStates;
-import io.idefics.model.KeyValueCache;
 import io.idefics.model.LoadOptions;
 import io.idefics.model.ModelInput;
 import io.idefics.model.Quantization;
-import io.idefics.model.Step;
 import io.idefics.tokenizer.IdeficsTokenizer;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -138,16 +135,11 @@ public final class QuantizationReport {
     private static float[][] logProbabilities(IdeficsModel model, Sample sample) {
         ModelInput input = sample.input();
         int foretold = input.inputIds().length - sample.context();
-        try (ImageStates images = model.encodeImages(input.images());
-                KeyValueCache cache = model.newCache(1)) {
-            float[][] logits =
-                    model.forward(Step.of(input.inputIds(), 0, input.imageIndex()), images, cache, foretold + 1)[0];
-            float[][] rows = Arrays.copyOf(logits, foretold); // the last one foretells what comes after the sample
-            for (float[] row : rows) {
-                normalise(row);
-            }
-            return rows;
+        float[][] rows = Arrays.copyOf(model.run(input, foretold + 1), foretold); // the last foretells what comes after
+        for (float[] row : rows) {
+            normalise(row);
         }
+        return rows;
     }
 
     private static void normalise(float[] logits) {

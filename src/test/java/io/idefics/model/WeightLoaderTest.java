@@ -264,10 +264,9 @@ class WeightLoaderTest {
             ids[t] = PROMPT[t % PROMPT.length];
         }
         try (CheckpointWeights weights = directory.openWeights();
-                IdeficsModel model = IdeficsModel.load(directory.config(), weights, options, kernels);
-                ImageStates images = model.encodeImages(List.of(new PixelValues(pixels, size)));
-                KeyValueCache cache = model.newCache(1)) {
-            return model.forward(Step.of(ids, 0, new int[ids.length]), images, cache, 1)[0][0];
+                IdeficsModel model = IdeficsModel.load(directory.config(), weights, options, kernels)) {
+            List<PixelValues> picture = List.of(new PixelValues(pixels, size));
+            return model.run(new ModelInput(ids, new int[ids.length], picture), 1)[0];
         }
     }
 
