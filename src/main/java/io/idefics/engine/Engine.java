@@ -108,7 +108,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
 
     @Override
     public boolean isAlive() {
-        return !hanging && !ended.isDone() && ready.isDone() && !ready.isCompletedExceptionally();
+        return !hanging && failure == null && !ended.isDone() && ready.isDone() && !ready.isCompletedExceptionally();
     }
 
     @Override
@@ -148,10 +148,12 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         watchdog.dispose();
         inbox.add(loop -> {}); // wakes the thread
         thread.interrupt(); // for the loader
-        try {
-            thread.join(settings.closeTimeout().toMillis());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        if (!hanging && !ended.isDone()) {
+            try {
+                thread.join(settings.closeTimeout().toMillis());
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
         }
         failOpen(notReady());
     }
@@ -169,15 +171,15 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
                     null));
             return;
         }
-        Generation generation = new Generation(request, sink, arrivals.getAndIncrement(), deadline(request));
+        Generation generation = new Generation(request, sink, open, arrivals.getAndIncrement(), deadline(request));
         open.add(generation);
         sink.onDispose(() -> {
             open.remove(generation);
             inbox.add(loop -> loop.remove(generation));
         });
         inbox.add(loop -> loop.add(generation));
-        if (ended.isDone()) {
-            failOpen(notReady()); // the thread ended between the check and the entry
+        if (!isAlive() || closed) {
+            generation.fail(notReady()); // the engine ended or began to hang between the check and the entry
         }
     }
 
@@ -191,25 +193,39 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
             IdeficsModel.prepareThread();
             LoadedModel loaded = loader.get();
             try (var model = loaded.model()) {
-                StepLoop steps = new StepLoop(name, loaded, settings, clock);
-                loop = steps;
-                ready.complete(null);
-                while (!closed) {
-                    work(steps);
-                }
+                serve(loaded);
             }
         } catch (Throwable e) {
-            if (closed) {
-                log.debug("The engine of {} ends", name, e);
-            } else {
-                failure = e;
-                if (!ready.completeExceptionally(e)) {
-                    log.error("The engine of {} died", name, e);
-                }
-            }
+            die(e);
         } finally {
             end();
         }
+    }
+
+    private void serve(LoadedModel loaded) throws InterruptedException {
+        try {
+            StepLoop steps = new StepLoop(name, loaded, settings, clock);
+            loop = steps;
+            ready.complete(null);
+            while (!closed) {
+                work(steps);
+            }
+        } catch (Throwable e) {
+            die(e); // nobody need wait until the model is freed
+            throw e;
+        }
+    }
+
+    private void die(Throwable reason) {
+        if (closed || failure != null) {
+            log.debug("The engine of {} ends", name, reason);
+            return;
+        }
+        failure = reason;
+        if (!ready.completeExceptionally(reason)) {
+            log.error("The engine of {} died", name, reason);
+        }
+        failAll();
     }
 
     /** Does what was asked for, then one step; waits while there is nothing to do. */
@@ -225,7 +241,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
                 hanging = false;
                 log.warn("The engine of {} goes on after a step that hung", name);
             }
-            if (!worked) {
+            if (!worked && !steps.isIdle()) {
                 throw new IllegalStateException("Sequences wait, but there is nothing to do");
             }
         }
@@ -240,17 +256,28 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         long nanos = clock.getAsLong() - start;
         if (!hanging && nanos > settings.watchdogTimeout().toNanos()) {
             hanging = true;
+            if (stepStart != start) {
+                hanging = false; // it returned before it could know
+                return;
+            }
             log.error("The engine of {} hangs: a step has taken {} ms. It is at\n{}", name, nanos / 1_000_000, where());
             failOpen(notReady());
         }
-        if (failure == null && nanos > settings.hangTimeout().toNanos()) {
-            DeviceLostException lost =
-                    new DeviceLostException("The engine hangs: a step has taken " + nanos / 1_000_000 + " ms.");
-            failure = lost;
-            log.error("The engine of {} is given up", name, lost);
-            closed = true; // should the step ever come back
-            ended.completeExceptionally(lost);
+        if (nanos > settings.hangTimeout().toNanos() && stepStart == start) {
+            giveUp(nanos);
         }
+    }
+
+    private void giveUp(long nanos) {
+        Throwable reason = failure; // not null if it is the freeing of the model that hangs
+        if (reason == null) {
+            reason = new DeviceLostException("The engine hangs: a step has taken " + nanos / 1_000_000 + " ms.");
+            failure = reason;
+        }
+        log.error("The engine of {} is given up", name, reason);
+        closed = true; // should the step ever come back
+        ended.completeExceptionally(reason);
+        failOpen(notReady());
     }
 
     private String where() {
@@ -262,6 +289,9 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
     }
 
     private void end() {
+        loop = null;
+        failAll();
+        inbox.clear();
         Throwable reason = failure;
         if (reason == null) {
             ready.completeExceptionally(notReady());
@@ -269,7 +299,10 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         } else {
             ended.completeExceptionally(reason);
         }
-        loop = null;
+    }
+
+    private void failAll() {
+        Throwable reason = failure;
         if (reason != null) {
             for (Generation generation : open) {
                 if (generation.isAdmitted()) {
@@ -278,15 +311,10 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
             }
         }
         failOpen(notReady());
-        inbox.clear();
     }
 
     private void failOpen(GenerationException error) {
-        for (Generation generation : open) {
-            if (open.remove(generation)) {
-                generation.fail(error);
-            }
-        }
+        open.forEach(generation -> generation.fail(error));
     }
 
     private GenerationException notReady() {

@@ -1,5 +1,6 @@
 package io.idefics.engine;
 
+import java.util.Set;
 import reactor.core.publisher.FluxSink;
 
 /** A sequence with a client at its end: its request, its sampler and the way out for its events. */
@@ -7,15 +8,22 @@ final class Generation {
 
     private final SequenceRequest request;
     private final FluxSink<SequenceEvent> events;
+    private final Set<Generation> open;
     private final Sampler sampler;
     private final Sequence sequence;
     private boolean prefilled;
     private volatile boolean admitted;
-    private volatile boolean ended;
 
-    Generation(SequenceRequest request, FluxSink<SequenceEvent> events, long arrival, long deadlineNanos) {
+    /** @param open the sequences that have not ended, for any thread; who takes this one out ends its events */
+    Generation(
+            SequenceRequest request,
+            FluxSink<SequenceEvent> events,
+            Set<Generation> open,
+            long arrival,
+            long deadlineNanos) {
         this.request = request;
         this.events = events;
+        this.open = open;
         this.sampler = new Sampler(request);
         this.sequence = new Sequence(
                 request.input(),
@@ -46,7 +54,7 @@ final class Generation {
 
     /** Whether no more events are due: the last one was given out, or nobody waits for them any more. */
     boolean isDone() {
-        return ended || events.isCancelled();
+        return !open.contains(this);
     }
 
     /**
@@ -63,17 +71,17 @@ final class Generation {
         }
         events.next(token);
         if (request.stopIds().contains(token.id()) || sequence.generated() + 1 >= request.maxTokens()) {
-            ended = true;
-            events.complete();
+            if (open.remove(this)) {
+                events.complete();
+            }
             return -1;
         }
         return token.id();
     }
 
-    /** Ends the events with an error; any thread may do so. */
+    /** Ends the events with an error, unless they have ended; any thread may do so. */
     void fail(Throwable error) {
-        ended = true;
-        if (!events.isCancelled()) {
+        if (open.remove(this)) {
             events.error(error);
         }
     }

@@ -76,6 +76,12 @@ final class Sequence {
             throw new IllegalArgumentException(
                     input.images().size() + " pictures with " + imageDigests.size() + " digests");
         }
+        for (int image : input.imageIndex()) {
+            if (image < -1 || image >= imageDigests.size()) {
+                throw new IllegalArgumentException(
+                        "A token sees picture " + image + " of a prompt that has " + imageDigests.size());
+            }
+        }
         if (maxTokens < 1) {
             throw new IllegalArgumentException("A sequence generates at least 1 token, not " + maxTokens);
         }
