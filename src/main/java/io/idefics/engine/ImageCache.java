@@ -50,6 +50,7 @@ final class ImageCache {
         int latentSlot = NONE;
         boolean encoded;
         boolean resident;
+        boolean alone; // what came of a batch that failed is encoded apart
 
         @Nullable
         PixelValues pixels; // while it is pinned and not resident
@@ -256,7 +257,8 @@ final class ImageCache {
         int room = Math.min(max, freeLatentSlots() + idleLatents.size());
         for (Entry entry : pending) {
             PixelValues pixels = entry.pixels;
-            if (batch.size() < room && entry.state() == State.ABSENT && pixels != null) {
+            boolean joins = batch.isEmpty() || !entry.alone && !batch.get(0).alone;
+            if (batch.size() < room && entry.state() == State.ABSENT && pixels != null && joins) {
                 entry.latentSlot = takeLatentSlot();
                 batch.add(entry);
                 work.add(new Encoding(entry.digest, pixels, entry.latentSlot));
@@ -280,6 +282,7 @@ final class ImageCache {
     void endEncoding() {
         for (Entry entry : encoding) {
             entry.encoded = true;
+            entry.alone = false;
             touchLatents(entry);
         }
         encoding = List.of();
@@ -300,6 +303,12 @@ final class ImageCache {
         }
         encoding = List.of();
         return digests;
+    }
+
+    /** Like {@link #abandonEncoding}, but each of the pictures is in a batch of its own from now on. */
+    void encodeApart() {
+        encoding.forEach(entry -> entry.alone = true);
+        abandonEncoding();
     }
 
     /** The projections that sequences wait for. They stay due until {@link #projected} says that they were done. */
@@ -331,6 +340,15 @@ final class ImageCache {
         }
     }
 
+    /** Forgets all of a picture that no sequence waits for or reads. */
+    void forget(String digest) {
+        Entry entry = entries.get(digest);
+        if (entry != null && idleImages.contains(entry)) {
+            evictImage(entry);
+        }
+        dropLatents(digest);
+    }
+
     private void count(Entry entry) {
         if (entry.resident) {
             residentHits++;
@@ -354,15 +372,18 @@ final class ImageCache {
             if (idleImages.isEmpty()) {
                 throw new IllegalStateException("All " + imageSlots + " image slots are pinned");
             }
-            Entry oldest = idleImages.iterator().next();
-            idleImages.remove(oldest);
-            oldest.resident = false;
-            freeImageSlots.set(oldest.imageSlot);
-            oldest.imageSlot = NONE;
+            evictImage(idleImages.iterator().next());
             imageEvictions++;
-            forgetIfAbsent(oldest);
         }
         return take(freeImageSlots);
+    }
+
+    private void evictImage(Entry entry) {
+        idleImages.remove(entry);
+        entry.resident = false;
+        freeImageSlots.set(entry.imageSlot);
+        entry.imageSlot = NONE;
+        forgetIfAbsent(entry);
     }
 
     private int takeLatentSlot() {

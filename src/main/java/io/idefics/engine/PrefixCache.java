@@ -231,15 +231,19 @@ final class PrefixCache {
         sequence.clear();
     }
 
-    /** Takes all blocks from a sequence and forgets those that no other sequence uses: their contents may be wrong. */
-    void discard(Sequence sequence) {
-        List<Node> path = List.copyOf(sequence.nodes());
-        close(sequence);
-        for (int i = path.size() - 1; i >= 0 && idle.contains(path.get(i)); i--) {
-            if (path.get(i).children.isEmpty()) {
-                evict(path.get(i));
+    /** Forgets blocks at the end of a path that no sequence holds, and all that follow them. */
+    void forget(List<Node> path) {
+        for (Node node : path) {
+            if (idle.contains(node)) {
+                evictAll(node);
+                return;
             }
         }
+    }
+
+    private void evictAll(Node node) {
+        List.copyOf(node.children.values()).forEach(this::evictAll);
+        evict(node);
     }
 
     private Node parent(Sequence sequence) {

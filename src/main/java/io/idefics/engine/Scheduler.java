@@ -167,12 +167,15 @@ final class Scheduler {
         sequence.phase(Phase.FINISHED);
     }
 
-    /** Removes a sequence that runs and whose keys and values may be wrong, so that nobody finds them in the cache. */
+    /**
+     * Removes a sequence that computes no numbers any more, and forgets all that it read, so that others compute it anew.
+     * What others read at this moment stays: they will find out themselves.
+     */
     void discard(Sequence sequence) {
-        if (sequence.phase() != Phase.WAITING && !sequence.isFinished()) {
-            prefixes.discard(sequence);
-        }
+        List<PrefixCache.Node> path = List.copyOf(sequence.nodes());
         remove(sequence);
+        prefixes.forget(path);
+        sequence.picturesFrom(0).keySet().forEach(images::forget);
     }
 
     /** Removes the sequences whose time in the queue is over, and returns them. */
@@ -251,15 +254,20 @@ final class Scheduler {
         images.abandonEncoding();
     }
 
+    /** The batch in the vision tower, which is of several pictures, failed: each is encoded again on its own. */
+    void encodeApart() {
+        images.encodeApart();
+    }
+
     /** The batch in the vision tower failed: removes the sequences that waited for it, and returns them. */
     List<Sequence> encodingFailed() {
         return removeAllThatPin(images.abandonEncoding());
     }
 
-    /** The projections of a plan failed, which is dropped: removes the sequences that waited for them, and returns them. */
-    List<Sequence> projectionFailed(StepPlan plan) {
+    /** Projections failed, and their plan is dropped: removes the sequences that waited for them, and returns them. */
+    List<Sequence> projectionFailed(List<ImageCache.Projection> projections) {
         List<String> digests =
-                plan.projections().stream().map(ImageCache.Projection::digest).toList();
+                projections.stream().map(ImageCache.Projection::digest).toList();
         List<Sequence> failed = removeAllThatPin(digests);
         digests.forEach(images::dropLatents);
         return failed;

@@ -21,8 +21,8 @@ import org.slf4j.LoggerFactory;
  * The work of an engine, step by step: schedule, run, sample. Everything here belongs to the engine thread.
  *
  * <p>A fault is confined to the sequence that caused it: a step that fails is run again in halves until the rows that
- * fail are alone, which is possible because a step that is run again gives the same result. Where memory runs out, the
- * sequence that was admitted last is given up and fewer run side by side from then on. A device that is lost, and every
+ * fail are alone, which is possible because a step that is run again gives the same result; pictures that fail together
+ * are tried apart as well. Where memory runs out in a step, the sequence that was admitted last is given up and fewer run side by side from then on. A device that is lost, and every
  * {@link Error} but the lack of memory, ends the loop.
  */
 final class StepLoop {
@@ -74,6 +74,9 @@ final class StepLoop {
 
     /** Takes a sequence in, or fails it if it can never run. */
     void add(Generation generation) {
+        if (generation.isDone()) {
+            return; // cancelled on its way
+        }
         for (int id : generation.request().input().inputIds()) {
             if (id < 0 || id >= model.vocabularySize()) {
                 generation.fail(new GenerationException(
@@ -152,7 +155,7 @@ final class StepLoop {
             begin(plan.encodings());
         }
         boolean worked = !plan.isEmpty() || !tower.isEmpty();
-        if (project(plan)) {
+        if (project(plan.projections())) {
             run(plan);
         }
         encode(plan);
@@ -202,34 +205,40 @@ final class StepLoop {
 
     private void encodingFailed(Throwable e) {
         refuseIfLost(e);
-        log.error("Pictures failed on {}", name, e);
+        log.error("{} pictures failed on {}", tower.size(), name, e);
         model.abandonEncoding();
+        boolean several = tower.size() > 1;
         tower = List.of();
-        boolean shortage = isShortage(e);
-        for (Sequence failed : scheduler.encodingFailed()) {
-            failForgotten(failed, shortage ? overloaded(e) : broken(e));
+        if (several) {
+            scheduler.encodeApart();
+        } else {
+            scheduler.encodingFailed().forEach(sequence -> failForgotten(sequence, error(e)));
         }
     }
 
-    /** Whether the projections of the plan have run; otherwise the plan is to be dropped. */
-    private boolean project(StepPlan plan) {
-        if (plan.projections().isEmpty()) {
+    /** Whether all of the projections have run; otherwise their plan is to be dropped. */
+    private boolean project(List<Projection> projections) {
+        if (projections.isEmpty()) {
             return true;
         }
         try {
             model.projectImages(
-                    plan.projections().stream().mapToInt(Projection::latentSlot).toArray(),
-                    plan.projections().stream().mapToInt(Projection::imageSlot).toArray());
+                    projections.stream().mapToInt(Projection::latentSlot).toArray(),
+                    projections.stream().mapToInt(Projection::imageSlot).toArray());
             return true;
         } catch (RuntimeException | OutOfMemoryError e) {
             refuseIfLost(e);
-            log.error("Pictures failed on {}", name, e);
-            boolean shortage = isShortage(e);
-            for (Sequence failed : scheduler.projectionFailed(plan)) {
-                failForgotten(failed, shortage ? overloaded(e) : broken(e));
+            log.error("{} pictures failed on {}", projections.size(), name, e);
+            if (projections.size() == 1) {
+                scheduler.projectionFailed(projections).forEach(sequence -> failForgotten(sequence, error(e)));
+                return false;
             }
-            return false;
         }
+        boolean sound = true;
+        for (Projection projection : projections) {
+            sound &= project(List.of(projection));
+        }
+        return sound;
     }
 
     private void run(StepPlan plan) {
@@ -301,7 +310,7 @@ final class StepLoop {
             if (rows.size() > 1) {
                 halves(rows, offset, logits);
             } else {
-                fail(rows.get(0).sequence(), isShortage(e) ? overloaded(e) : broken(e));
+                fail(rows.get(0).sequence(), error(e));
             }
         }
     }
@@ -393,6 +402,10 @@ final class StepLoop {
         }
     }
 
+    private static GenerationException error(Throwable cause) {
+        return isShortage(cause) ? overloaded(cause) : broken(cause);
+    }
+
     private static GenerationException broken(Throwable cause) {
         return new GenerationException(ErrorType.INTERNAL, "The model failed to compute an answer.", null, cause);
     }
@@ -407,6 +420,7 @@ final class StepLoop {
         String message = String.valueOf(e.getMessage());
         return e instanceof OutOfMemoryError
                 || message.contains("out of memory")
+                || message.contains("_ALLOC_FAILED")
                 || message.contains("can't allocate memory")
                 || message.contains("not enough memory");
     }
@@ -417,9 +431,12 @@ final class StepLoop {
         if (e instanceof DeviceLostException lost) {
             throw lost;
         }
-        if (message.contains("CUDA error") && !message.contains("out of memory")) {
-            throw new DeviceLostException(
-                    "The device is lost: " + message.lines().findFirst().orElse(""), e);
+        if (message.contains("CUDA error") && !isShortage(e)) {
+            String line = message.lines()
+                    .filter(text -> text.contains("CUDA error"))
+                    .findFirst()
+                    .orElse(message);
+            throw new DeviceLostException("The device is lost: " + line.strip(), e);
         }
     }
 }

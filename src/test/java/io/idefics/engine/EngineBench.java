@@ -204,8 +204,8 @@ final class EngineBench implements AutoCloseable {
 
     static void assertFails(CompletableFuture<?> answer, ErrorType type) {
         assertFails(answer, error -> assertThat(error)
-                .isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.type())
-                        .isEqualTo(type)));
+                .isInstanceOfSatisfying(
+                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(type)));
     }
 
     static void assertFails(CompletableFuture<?> answer, ThrowingConsumer<Throwable> requirements) {
@@ -247,6 +247,15 @@ final class EngineBench implements AutoCloseable {
         void release() {
             gate.countDown();
         }
+    }
+
+    /** Several requests of different lengths that all find a place at once. */
+    static List<SequenceRequest> texts(int count, int maxTokens) {
+        List<SequenceRequest> requests = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            requests.add(text(i, 4 + 6 * i, maxTokens));
+        }
+        return requests;
     }
 
     /** Several requests of different lengths, with pictures and without, that run side by side. */

@@ -14,6 +14,7 @@ import static io.idefics.engine.EngineBench.picture;
 import static io.idefics.engine.EngineBench.pictured;
 import static io.idefics.engine.EngineBench.settings;
 import static io.idefics.engine.EngineBench.text;
+import static io.idefics.engine.EngineBench.texts;
 import static io.idefics.engine.EngineBench.withQueueTimeout;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -83,7 +84,7 @@ class EngineFaultsTest {
     @MethodSource("fatalErrors")
     void step_throwsAnError_endsAllThatWaitAndTellsWhy(Supplier<Error> fatal) {
         Error error = fatal.get();
-        List<SequenceRequest> requests = mixed(10, 20);
+        List<SequenceRequest> requests = texts(10, 20);
         AtomicInteger passes = new AtomicInteger();
         bench.model.beforeForward = runs -> {
             if (runs.size() == 8 && passes.incrementAndGet() == 3) {
@@ -254,7 +255,7 @@ class EngineFaultsTest {
 
     @Test
     void stepFails_once_isRunAgainAndNobodyNotices() {
-        List<SequenceRequest> requests = mixed(8, 20);
+        List<SequenceRequest> requests = texts(8, 20);
         AtomicInteger failures = new AtomicInteger();
         bench.model.beforeForward = runs -> {
             if (runs.size() == 8 && failures.incrementAndGet() % 4 == 1) {
@@ -309,15 +310,16 @@ class EngineFaultsTest {
 
     @Test
     void layersOfTheTower_fail_concernTheirPicturesAlone() {
+        PixelValues poison = picture(66);
         AtomicInteger failures = new AtomicInteger();
         bench.model.beforeLayers = () -> {
-            if (bench.model.tower().contains(picture(66))) {
+            if (bench.model.tower().contains(poison)) {
                 failures.incrementAndGet();
                 throw new IllegalStateException("in the tower");
             }
         };
-        List<SequenceRequest> requests = List.of(
-                pictured(1, 20, 8, picture(51)), pictured(2, 20, 8, picture(66)), pictured(3, 20, 8, picture(52)));
+        List<SequenceRequest> requests =
+                List.of(pictured(1, 20, 8, picture(51)), pictured(2, 20, 8, poison), pictured(3, 20, 8, picture(52)));
 
         List<CompletableFuture<List<Integer>>> answers = bench.startTogether(requests);
 
@@ -459,7 +461,7 @@ class EngineFaultsTest {
     @MethodSource("shortages")
     void memoryRunsOut_inAStep_givesUpTheNewestAndRunsFewer(Throwable shortage) {
         AtomicInteger failures = failBeyond(3, shortage);
-        List<SequenceRequest> requests = mixed(8, 30);
+        List<SequenceRequest> requests = texts(8, 30);
 
         List<CompletableFuture<List<Integer>>> answers = bench.startTogether(requests);
 
@@ -475,7 +477,7 @@ class EngineFaultsTest {
     @Test
     void memoryRunsOut_andComesBack_asManyRunAsBefore() {
         failBeyond(3, new OutOfMemoryError("Java heap space"));
-        List<SequenceRequest> requests = mixed(8, 30);
+        List<SequenceRequest> requests = texts(8, 30);
         bench.startTogether(requests).forEach(EngineFaultsTest::ended);
         bench.model.beforeForward = runs -> {};
         bench.model.steps.clear();
@@ -765,7 +767,8 @@ class EngineFaultsTest {
     @Test
     void cancelled_betweenTokens_runsNoFurtherStep() {
         AtomicInteger runs = countMarked();
-        List<Integer> taken = bench.tokens(marked(CONTROL)).take(3).collectList().block(PATIENCE);
+        List<Integer> taken =
+                bench.tokens(marked(CONTROL)).take(3).collectList().block(PATIENCE);
 
         assertThat(taken).isEqualTo(FakeModel.answer(marked(CONTROL)).subList(0, 3));
         bench.assertSound();
@@ -845,7 +848,7 @@ class EngineFaultsTest {
     @Test
     void queue_isFull_refusesAtOnceAndOthersRun() {
         bench.close();
-        bench = new EngineBench(settings(2, 3, 512));
+        bench = new EngineBench(settings(2, 2, 512));
         Hold hold = bench.hold();
         List<SequenceRequest> requests = mixed(2, 10);
         List<CompletableFuture<List<Integer>>> answers = bench.startAll(requests);
@@ -1021,9 +1024,8 @@ class EngineFaultsTest {
     }
 
     private static List<Integer> answer(EnginePool<SequenceEvent> pool, SequenceRequest request) {
-        Flux<Integer> tokens = pool.generate(request)
-                .ofType(SequenceEvent.Token.class)
-                .map(SequenceEvent.Token::id);
+        Flux<Integer> tokens =
+                pool.generate(request).ofType(SequenceEvent.Token.class).map(SequenceEvent.Token::id);
         return tokens.collectList().block(PATIENCE);
     }
 

@@ -57,6 +57,7 @@ final class SchedulerWalk {
     int finished;
     int encodingFailures;
     int projectionFailures;
+    int discarded;
     int stepFailures;
     int oldest;
 
@@ -173,7 +174,7 @@ final class SchedulerWalk {
             projectionFailures++;
             device.spoilImages(plan.projections());
             fail(
-                    scheduler.projectionFailed(plan),
+                    scheduler.projectionFailed(plan.projections()),
                     plan.projections().stream()
                             .map(ImageCache.Projection::digest)
                             .toList());
@@ -201,12 +202,35 @@ final class SchedulerWalk {
     }
 
     private void sample(Sequence sequence) {
+        if (chance(0.005)) {
+            discard(sequence);
+            return;
+        }
         scheduler.append(sequence, VOCABULARY[random.nextInt(VOCABULARY.length)]);
         if (sequence.generated() == sequence.maxTokens() || chance(0.03)) {
             scheduler.finish(sequence);
             live.remove(sequence);
             finished++;
         }
+    }
+
+    /** What a sequence read that computes no numbers any more is found by nobody. */
+    private void discard(Sequence sequence) {
+        scheduler.discard(sequence);
+        live.remove(sequence);
+        discarded++;
+        List<String> digests =
+                sequence.input().images().stream().map(SchedulerWalk::digest).toList();
+        Sequence again = new Sequence(sequence.input(), digests, 1, "again", 0, Sequence.NO_DEADLINE);
+        require(
+                prefixes.match(again).stream().allMatch(node -> allocator.holders(node.block()) > 1),
+                "blocks of a discarded sequence are found");
+        require(
+                seen(again).stream()
+                        .allMatch(digest -> images.pins(digest) > 0
+                                || images.state(digest) == ImageCache.State.ABSENT
+                                || images.state(digest) == ImageCache.State.ENCODING),
+                "pictures of a discarded sequence are found");
     }
 
     private void advanceTower(List<ImageCache.Encoding> begun) {
@@ -232,6 +256,9 @@ final class SchedulerWalk {
         if (!scheduler.isEncodingWanted() || chance(0.05)) {
             device.spoilLatents(batch);
             scheduler.encodingAbandoned();
+        } else if (batch.size() > 1 && chance(0.08)) {
+            device.spoilLatents(batch);
+            scheduler.encodeApart();
         } else if (chance(0.08)) {
             encodingFailures++;
             device.spoilLatents(batch);
