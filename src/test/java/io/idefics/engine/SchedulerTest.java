@@ -471,7 +471,7 @@ class SchedulerTest {
         Sequence text = add(TestSequence.prompt(200, 4));
         StepPlan plan = scheduler.schedule(PLENTY);
 
-        assertThat(scheduler.projectionFailed(plan)).containsExactly(cat);
+        assertThat(scheduler.projectionFailed(plan.projections())).containsExactly(cat);
 
         assertThat(scheduler.images().state("cat")).isEqualTo(ImageCache.State.ABSENT);
         assertThat(step(PLENTY).rows()).containsExactly(new Row(text, 0, 4, Kind.LAST_CHUNK));
