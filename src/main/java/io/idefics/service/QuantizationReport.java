@@ -9,7 +9,6 @@ import io.idefics.model.ModelInput;
 import io.idefics.model.Quantization;
 import io.idefics.tokenizer.IdeficsTokenizer;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,15 +16,19 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Tells what quantisation costs: the perplexity of given texts under the unquantised model and each quantisation, and how
  * often the most probable token is the same.
  *
- * <p>{@link #main} takes a checkpoint directory and a text file, and prints a table. Without a text it takes random tokens,
+ * <p>{@link #main} takes a checkpoint directory and a text file, and logs a table. Without a text it takes random tokens,
  * which is enough to see that a checkpoint survives quantisation.
  */
 public final class QuantizationReport {
+
+    private static final Logger log = LoggerFactory.getLogger(QuantizationReport.class);
 
     /** Tokens of one sample of a text. */
     private static final int SAMPLE_TOKENS = 256;
@@ -61,7 +64,7 @@ public final class QuantizationReport {
         ModelDirectory directory = ModelDirectory.open(Path.of(arguments[0]));
         List<Sample> samples =
                 arguments.length == 2 ? text(directory, Files.readString(Path.of(arguments[1]))) : random(directory);
-        print(compare(directory, ComputeType.BFLOAT16, samples), System.out);
+        log.info("{}", table(compare(directory, ComputeType.BFLOAT16, samples)));
     }
 
     /** Loads the model once for each quantisation, on the CPU, and runs the samples. The first result is unquantised. */
@@ -85,18 +88,20 @@ public final class QuantizationReport {
         return qualities;
     }
 
-    private static void print(List<Quality> qualities, PrintStream out) {
-        out.printf("%-12s %12s %12s %12s %8s%n", "quantization", "perplexity", "same token", "divergence", "tokens");
+    /** The results as lines of columns. */
+    static String table(List<Quality> qualities) {
+        StringBuilder table = new StringBuilder("quantization   perplexity   same token   divergence   tokens");
         for (Quality quality : qualities) {
-            out.printf(
+            table.append(String.format(
                     Locale.ROOT,
-                    "%-12s %12.4f %11.2f%% %12.5f %8d%n",
+                    "%n%-12s %12.4f %11.2f%% %12.5f %8d",
                     quality.quantization().name().toLowerCase(Locale.ROOT),
                     quality.perplexity(),
                     100 * quality.agreement(),
                     quality.meanDivergence(),
-                    quality.tokens());
+                    quality.tokens()));
         }
+        return table.toString();
     }
 
     private static List<Sample> text(ModelDirectory directory, String text) {
