@@ -38,7 +38,7 @@ final class EngineBench implements AutoCloseable {
     static final Duration HANG = Duration.ofSeconds(10);
 
     private static final int[] BANNED = {60, 61, 62, MARK};
-    private static final CacheSize CACHES = new CacheSize(48, 4, 4);
+    private static final CacheSize CACHES = new CacheSize(48, 4, 3);
 
     /** An ordinary request of two pictures and some text. */
     static final SequenceRequest CONTROL = pictured(4711, 40, 12, picture(1), picture(2));

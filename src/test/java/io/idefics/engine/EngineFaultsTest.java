@@ -330,6 +330,19 @@ class EngineFaultsTest {
     }
 
     @Test
+    void pictures_ofAPromptAlone_areProjectedOnce() {
+        List<Integer> projected = new ArrayList<>();
+        bench.model.beforeProjection = slots -> projected.add(slots.length);
+        SequenceRequest request = pictured(1, 20, 4, picture(1), picture(2), picture(3), picture(4));
+
+        assertAnswers(bench.start(request), request);
+        bench.awaitIdle();
+        assertThat(projected.stream().mapToInt(Integer::intValue).sum())
+                .as("with fewer slots for latents than pictures: %s", projected)
+                .isEqualTo(4);
+    }
+
+    @Test
     void prompt_ofAnUnknownToken_isRefusedAlone() {
         for (int id : new int[] {-1, FakeModel.VOCABULARY, Integer.MAX_VALUE, Integer.MIN_VALUE}) {
             ModelInput input = new ModelInput(new int[] {1, id, 2}, new int[] {-1, -1, -1}, List.of());
