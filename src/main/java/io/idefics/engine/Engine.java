@@ -178,7 +178,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
             inbox.add(loop -> loop.remove(generation));
         });
         inbox.add(loop -> loop.add(generation));
-        if (!isAlive() || closed) {
+        if ((!isAlive() || closed) && !generation.isAdmitted()) {
             generation.fail(notReady()); // the engine ended or began to hang between the check and the entry
         }
     }

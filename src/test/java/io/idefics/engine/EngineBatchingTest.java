@@ -3,7 +3,6 @@ package io.idefics.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.idefics.engine.EngineBench.Hold;
 import io.idefics.engine.SequenceEvent.Prefilled;
 import io.idefics.engine.SequenceEvent.Token;
 import io.idefics.engine.TinyModel.Golden;
@@ -20,7 +19,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -196,20 +195,17 @@ class EngineBatchingTest {
     @Test
     void longPrompt_comesWhileOthersDecode_theyDecodeInEveryStep() {
         try (EngineBench bench = new EngineBench()) {
-            List<SequenceRequest> decoding = EngineBench.texts(3, 60);
-            CountDownLatch decode = new CountDownLatch(3);
-            List<CompletableFuture<List<Integer>>> answers = decoding.stream()
-                    .map(request -> bench.tokens(request)
-                            .doOnNext(token -> decode.countDown())
-                            .collectList()
-                            .toFuture())
-                    .toList();
-            FakeModel.await(decode);
+            List<SequenceRequest> decoding =
+                    List.of(EngineBench.text(1, 5, 60), EngineBench.text(2, 9, 60), EngineBench.text(3, 7, 60));
             SequenceRequest prompt = EngineBench.text(77, 400, 5);
-            Hold hold = bench.hold();
-            bench.model.steps.clear();
-            CompletableFuture<List<Integer>> late = bench.start(prompt);
-            hold.release();
+            CompletableFuture<List<Integer>> late = new CompletableFuture<>();
+            AtomicInteger passes = new AtomicInteger();
+            bench.model.beforeForward = runs -> {
+                if (runs.size() == 3 && passes.incrementAndGet() == 5) {
+                    bench.tokens(prompt).collectList().subscribe(late::complete, late::completeExceptionally);
+                }
+            };
+            List<CompletableFuture<List<Integer>>> answers = bench.startTogether(decoding);
 
             EngineBench.assertAnswers(late, prompt);
             EngineBench.assertAnswer(answers, decoding, Set.of());
