@@ -6,6 +6,7 @@ import io.idefics.model.ModelInput;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import reactor.core.publisher.BaseSubscriber;
 
 /** Looks into the engines of a running service. */
@@ -38,6 +39,23 @@ public final class EngineProbe {
                         throw new LinkageError("not the fault of a sequence");
                     }
                 });
+    }
+
+    /** Holds the engine that takes the next sequence in a step, until the gate opens; tells when it is held. */
+    public static CountDownLatch holdOne(ModelHost host, CountDownLatch gate) {
+        ModelInput input = new ModelInput(new int[] {1, 5}, new int[] {-1, -1}, List.of());
+        CountDownLatch held = new CountDownLatch(1);
+        host.pool()
+                .generate(new SequenceRequest(input, SamplingParams.GREEDY, 1, Set.of(), new int[0]))
+                .subscribe(event -> {
+                    held.countDown();
+                    try {
+                        gate.await();
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                });
+        return held;
     }
 
     private static boolean isIdle(ModelHost host) {
