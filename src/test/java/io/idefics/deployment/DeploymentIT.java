@@ -1,6 +1,7 @@
 package io.idefics.deployment;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.idefics.IdeficsApplication;
 import java.net.URI;
@@ -9,6 +10,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,6 +19,9 @@ import org.springframework.context.ConfigurableApplicationContext;
 
 /** Boots the server as the container and the chart do, and asks it what they ask. */
 class DeploymentIT {
+
+    /** The model is loaded while the server already answers. */
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
 
     @TempDir
     private Path directory;
@@ -32,7 +37,9 @@ class DeploymentIT {
             assertThat(port).isNotEqualTo(server.getEnvironment().getProperty("local.server.port"));
             for (String probe : new String[] {"startupProbe", "readinessProbe", "livenessProbe"}) {
                 String path = chart.container().text(probe, "httpGet", "path");
-                assertThat(status("http://127.0.0.1:" + port + path)).as(probe).isEqualTo(200);
+                await().atMost(PATIENCE).untilAsserted(() -> assertThat(status("http://127.0.0.1:" + port + path))
+                        .as(probe)
+                        .isEqualTo(200));
             }
         }
     }
@@ -43,7 +50,9 @@ class DeploymentIT {
 
         try (ConfigurableApplicationContext server = start("--management.endpoint.health.probes.enabled=true")) {
             String port = server.getEnvironment().getProperty("local.server.port");
-            assertThat(status("http://127.0.0.1:" + port + health.getPath())).isEqualTo(200);
+            await().atMost(PATIENCE)
+                    .untilAsserted(() -> assertThat(status("http://127.0.0.1:" + port + health.getPath()))
+                            .isEqualTo(200));
         }
     }
 
