@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -179,12 +180,12 @@ final class QuantizedFile {
                 throw new NoSuchFileException(path.toString());
             }
             Files.createDirectories(directory);
-            temporary = Files.createTempFile(directory, path.getFileName().toString(), ".tmp");
+            temporary = directory.resolve(path.getFileName() + "." + UUID.randomUUID() + ".tmp");
+            out = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
             try {
-                out = FileChannel.open(temporary, StandardOpenOption.WRITE);
                 writeFully(header());
             } catch (IOException e) {
-                Files.deleteIfExists(temporary);
+                close();
                 throw e;
             }
         }

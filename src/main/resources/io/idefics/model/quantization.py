@@ -160,6 +160,8 @@ def linear_two_digits(x: Tensor, packed: Tensor, scales: Tensor) -> Tensor:
   step = y.abs().amax([-1], True).div_(127.).clamp_(min=1e-30)  # (T, 1)
   y = y / step
   high = y.round()
-  low = y.sub_(high).mul_(254.).round_()
-  z = __torch__.idefics.kernels.linear_int8(torch.cat([high, low]).to(1), packed, scales, None)  # (2 T, N)
+  digits = torch.empty([2 * t, y.size(1)], dtype=1)
+  digits[:t].copy_(high)
+  digits[t:].copy_(y.sub_(high).mul_(254.).round_())
+  z = __torch__.idefics.kernels.linear_int8(digits, packed, scales, None)  # (2 T, N)
   return torch.add(z[:t], z[t:], alpha=1. / 254.).mul_(step)
