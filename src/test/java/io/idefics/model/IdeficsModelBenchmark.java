@@ -86,12 +86,11 @@ public final class IdeficsModelBenchmark {
             Map<String, Double> result = new LinkedHashMap<>();
             result.put("load_ms", loadMillis);
             result.putAll(benchmark.run());
-            double bytes = decodeBytes(directory.config(), type);
+            double bytes = decodeBytes(directory.config(), type, options.quantization());
             double roof = readBandwidth();
+            result.put("decode_bytes", bytes);
             result.put("read_gb_per_s", roof / 1e9);
-            if (options.quantization() == Quantization.NONE) {
-                result.put("share_of_roof", bytes / roof * 1e3 / result.get("decode_ms_per_token"));
-            }
+            result.put("share_of_roof", bytes / roof * 1e3 / result.get("decode_ms_per_token"));
             System.out.println(new ObjectMapper().writeValueAsString(result));
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
@@ -162,20 +161,21 @@ public final class IdeficsModelBenchmark {
         return new Step.Row(ids, past, new int[] {slot, slot + past + ids.length}, images, 1);
     }
 
-    /** The bytes of the matrices that a token goes through: all but those that images alone need, and the embeddings. */
-    private static double decodeBytes(IdeficsConfig config, ComputeType type) {
-        double numbers = 0;
+    /** The bytes of the tensors that a token goes through: all but those that images alone need, and the embeddings. */
+    private static double decodeBytes(IdeficsConfig config, ComputeType type, Quantization quantization) {
+        WeightSizes sizes = new WeightSizes(type.byteSize(), type.byteSize(), quantization);
+        double bytes = 0;
         for (var parameter : IdeficsParameters.expected(config).entrySet()) {
             String name = parameter.getKey();
             boolean decoder = name.startsWith("model.layers.") || name.startsWith("lm_head.");
             boolean gated = name.startsWith("model.gated_cross_attn_layers.")
                     && !name.contains(".cross_attn.k_proj.")
                     && !name.contains(".cross_attn.v_proj.");
-            if (decoder || gated) {
-                numbers += Arrays.stream(parameter.getValue()).reduce(1, (x, y) -> x * y);
+            if (decoder || gated || name.equals("model.norm.weight")) {
+                bytes += sizes.bytes(name, parameter.getValue());
             }
         }
-        return numbers * (type == ComputeType.BFLOAT16 ? 2 : 4);
+        return bytes;
     }
 
     /** How many bytes a second are read when a gigabyte is summed up. */
