@@ -111,7 +111,10 @@ def apply_rotary_pos_emb(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
   y = x.to(6)
   first = y[:, :, :half]
   second = y[:, :, half:]
-  return torch.cat([(first * cos).addcmul_(second, sin, value=-1), (second * cos).addcmul_(first, sin)], -1).to(x.dtype)
+  rotated = torch.empty_like(x)
+  rotated[:, :, :half] = (first * cos).addcmul_(second, sin, value=-1)
+  rotated[:, :, half:] = (second * cos).addcmul_(first, sin)
+  return rotated
 
 
 class IdeficsAttention:
@@ -431,7 +434,7 @@ class IdeficsForVisionText2Text(Module):
     latents = self.latents
     assert encoding is not None, "no images are in the vision tower"
     assert latents is not None, "the caches are not allocated"
-    states = self.loaded().resample(encoding.x)
+    states = self.loaded().resample(encoding.states())
     for i in range(len(slots)):
       latents[slots[i]] = states[i]
     self.encoding = None
@@ -480,7 +483,7 @@ class IdeficsForVisionText2Text(Module):
     model = self.loaded()
     encoding = model.vision_model.begin(pixel_values.to(model.devices[0]))
     model.vision_model.advance(encoding, len(model.vision_model.layers))
-    return encoding.x
+    return encoding.states()
 
   # vision_states (I, P, vision width) -> (I, L, vision width)
   def resample(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, vision_states: Tensor) -> Tensor:

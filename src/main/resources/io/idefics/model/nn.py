@@ -225,7 +225,8 @@ class IdeficsRMSNorm:
 
   def forward(self: __torch__.idefics.nn.IdeficsRMSNorm, x: Tensor) -> Tensor:
     y = x.to(6)
-    return y * torch.rsqrt(y.pow(2).mean([-1], True) + self.eps) * self.weight
+    norm = torch.linalg_vector_norm(y, 2, [-1], True)
+    return (y * torch.rsqrt(norm * norm / y.size(-1) + self.eps)).mul_(self.weight)
 
 
 class IdeficsMLP:
