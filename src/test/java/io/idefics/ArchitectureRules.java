@@ -39,7 +39,7 @@ final class ArchitectureRules {
             Map.entry("observability", Set.of("service", "engine", "admission")),
             Map.entry("bench", Set.of("service", "generation"))));
 
-    /** The room that wires the others: it may use all of them and none may use it. */
+    /** The room that wires the others: it may use all of them but the command, and none may use it. */
     private static final String WIRING = "config";
 
     /** The command beside the service: nothing but the main class uses it, and it alone has the standard streams. */
