@@ -49,7 +49,12 @@ final class BenchRun {
      */
     boolean run(Target target, List<String> arguments, ReportWriter writer, PrintWriter progress) {
         Environment environment = environment(target, arguments);
-        Thread atExit = new Thread(() -> report(environment, false, writer), "bench-report");
+        Thread atExit = new Thread(
+                () -> {
+                    report(environment, false, writer);
+                    target.close();
+                },
+                "bench-report");
         Runtime.getRuntime().addShutdownHook(atExit);
         boolean succeeded;
         try {
