@@ -1,5 +1,8 @@
 package io.idefics;
 
+import static org.awaitility.Awaitility.await;
+
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
@@ -15,13 +18,14 @@ class IdeficsApplicationIT {
 
     @Test
     void health_nothingConfigured_isUp() {
-        client.get()
+        // The model is loaded while the server already answers.
+        await().atMost(Duration.ofSeconds(30)).untilAsserted(() -> client.get()
                 .uri("/actuator/health")
                 .exchange()
                 .expectStatus()
                 .isOk()
                 .expectBody()
                 .jsonPath("$.status")
-                .isEqualTo("UP");
+                .isEqualTo("UP"));
     }
 }
