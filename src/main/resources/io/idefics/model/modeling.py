@@ -11,7 +11,8 @@ import __torch__.idefics.perceiver
 
 
 # Keys and values in slots, kept on the device of the layer that they belong to. Which sequence or image owns which slot
-# is the host's affair: the program reads and writes the slots that a step names. Nothing is ever moved or grown.
+# is the host's affair: the program reads and writes the slots that a step names. Nothing is ever moved or grown. All of it
+# is written once at the start, so that the memory is there and no later step has to wait for it.
 class Slots:
   keys : List[Tensor]
   values : List[Tensor]
@@ -21,8 +22,8 @@ class Slots:
     return None
 
   def add_layer(self: __torch__.idefics.modeling.Slots, size: List[int], dtype: int, device: Device) -> NoneType:
-    self.keys.append(torch.empty(size, dtype=dtype, device=device))
-    self.values.append(torch.empty(size, dtype=dtype, device=device))
+    self.keys.append(torch.zeros(size, dtype=dtype, device=device))
+    self.values.append(torch.zeros(size, dtype=dtype, device=device))
     return None
 
 
@@ -146,8 +147,9 @@ class IdeficsAttention:
     v = v.transpose(0, 1)  # (H, T, D)
     keys = cache.keys[self.layer]  # (H, slots, D)
     values = cache.values[self.layer]  # (H, slots, D)
-    keys.index_copy_(1, batch.token_slots, k.to(keys.dtype))
-    values.index_copy_(1, batch.token_slots, v.to(values.dtype))
+    tokens = batch.token_slots.size(0)
+    keys.index_copy_(1, batch.token_slots, k[:, :tokens].to(keys.dtype))
+    values.index_copy_(1, batch.token_slots, v[:, :tokens].to(values.dtype))
     outputs = annotate(List[Tensor], [])
     for i in range(len(batch.rows) // 4):
       start = batch.rows[4 * i]
@@ -160,6 +162,8 @@ class IdeficsAttention:
       if end - start > 1:
         attention.attend(k[:, start:end].unsqueeze(0), v[:, start:end].unsqueeze(0), True)
       outputs.append(attention.output().squeeze(0).transpose(0, 1))  # (t, H, D)
+    if x.size(0) > tokens:
+      outputs.append(torch.zeros([x.size(0) - tokens, self.heads, q.size(3)], dtype=q.dtype, device=q.device))
     return self.o_proj.forward(__torch__.idefics.modeling.joined(outputs).flatten(1))  # (T, E)
 
 
@@ -335,6 +339,11 @@ class IdeficsModel:
     cos, sin = self.rotary_emb.forward(position_ids.to(device))
     batch = __torch__.idefics.modeling.Batch(token_slots.to(device), cos, sin, rows, runs, spans)
     x = self.embed_tokens.forward(input_ids.to(device))  # (T, E)
+    padding = self.padding(x.size(0))
+    if padding > 0:
+      x = torch.constant_pad_nd(x, [0, 0, 0, padding])
+      batch.cos = torch.constant_pad_nd(batch.cos, [0, 0, 0, 0, 0, padding])
+      batch.sin = torch.constant_pad_nd(batch.sin, [0, 0, 0, 0, 0, padding])
     for i in range(len(self.layers)):
       if self.devices[i] != device:
         device = self.devices[i]
@@ -344,11 +353,21 @@ class IdeficsModel:
       if i % self.config.cross_layer_interval == 0 and g < len(self.gated_cross_attn_layers):
         x = self.gated_cross_attn_layers[g].forward(x, batch.spans, images)
         if trace is not None:
-          trace.append(x)
+          trace.append(x[:input_ids.size(0)])
       x = self.layers[i].forward(x, batch, cache)
       if trace is not None:
-        trace.append(x)
-    return x
+        trace.append(x[:input_ids.size(0)])
+    return x[:input_ids.size(0)]
+
+  # Rows that are added to the tokens of a step: the matrix kernels of oneDNN are fast for some numbers of rows, and up to
+  # twice as slow in between. Nobody sees the added rows.
+  def padding(self: __torch__.idefics.modeling.IdeficsModel, tokens: int) -> int:
+    if self.dtype != 15 or self.devices[0].type == "cuda" or tokens <= 2:
+      return 0
+    elif tokens <= 16:
+      return -tokens % 8
+    else:
+      return -tokens % 32
 
 
 class IdeficsForVisionText2Text(Module):
