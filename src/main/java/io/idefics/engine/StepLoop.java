@@ -22,8 +22,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A fault is confined to the sequence that caused it: a step that fails is run again in halves until the rows that
  * fail are alone, which is possible because a step that is run again gives the same result; pictures that fail together
- * are tried apart as well. Where memory runs out in a step, the sequence that was admitted last is given up and fewer run side by side from then on. A device that is lost, and every
- * {@link Error} but the lack of memory, ends the loop.
+ * are tried apart as well. Where memory runs out in a step, the sequence that was admitted last is given up and fewer run
+ * side by side from then on. A device that is lost, and every {@link Error} but the lack of memory, ends the loop.
  */
 final class StepLoop {
 
@@ -141,7 +141,10 @@ final class StepLoop {
      */
     boolean step() {
         for (Sequence overdue : scheduler.expire(clock.getAsLong())) {
-            fail(overdue, ErrorType.OVERLOADED, "The model is busy: the time to wait for a turn is over.", null);
+            failForgotten(
+                    overdue,
+                    new GenerationException(
+                            ErrorType.OVERLOADED, "The model is busy: the time to wait for a turn is over.", null));
         }
         StepPlan plan = scheduler.schedule(pace.budget(!tower.isEmpty()));
         for (Sequence sequence : scheduler.running()) {
@@ -383,10 +386,6 @@ final class StepLoop {
                 sequenceLimit,
                 e);
         fail(newest, overloaded(e));
-    }
-
-    private void fail(Sequence sequence, ErrorType type, String message, @Nullable Throwable cause) {
-        fail(sequence, new GenerationException(type, message, null, cause));
     }
 
     private void fail(Sequence sequence, GenerationException error) {
