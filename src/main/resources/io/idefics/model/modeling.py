@@ -41,8 +41,8 @@ class Batch:
   spans : List[int]
   def __init__(self: __torch__.idefics.modeling.Batch, token_slots: Tensor, cos: Tensor, sin: Tensor, rows: List[int], runs: List[int], spans: List[int]) -> NoneType:
     self.token_slots = token_slots  # (T)
-    self.cos = cos  # (T, 1, D / 2)
-    self.sin = sin  # (T, 1, D / 2)
+    self.cos = cos  # (T, D / 2)
+    self.sin = sin  # (T, D / 2)
     self.rows = rows
     self.runs = runs
     self.spans = spans
@@ -100,35 +100,31 @@ class IdeficsEmbedding:
     self.inv_freq = torch.reciprocal(torch.pow(10000., exponents))
     return None
 
-  # position_ids (T) -> cos and sin, each (T, 1, D / 2): both halves of a head turn by the same angles
+  # position_ids (T) -> cos and sin, each (T, D / 2): both halves of a head turn by the same angles
   def forward(self: __torch__.idefics.modeling.IdeficsEmbedding, position_ids: Tensor) -> Tuple[Tensor, Tensor]:
-    angles = (position_ids.to(6).unsqueeze(-1) * self.inv_freq).unsqueeze(1)
+    angles = position_ids.to(6).unsqueeze(-1) * self.inv_freq
     return (angles.cos(), angles.sin())
 
 
-# x (T, H, D)
+# x (H, T, D); cos and sin (T, D / 2)
 def apply_rotary_pos_emb(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
   half = x.size(-1) // 2
   y = x.to(6)
-  first = y[:, :, :half]
-  second = y[:, :, half:]
-  rotated = torch.empty_like(x)
-  rotated[:, :, :half] = (first * cos).addcmul_(second, sin, value=-1)
-  rotated[:, :, half:] = (second * cos).addcmul_(first, sin)
+  first = y.narrow(-1, 0, half)
+  second = y.narrow(-1, half, half)
+  rotated = torch.empty(x.size(), dtype=x.dtype, device=x.device)
+  rotated.narrow(-1, 0, half).copy_((first * cos).addcmul_(second, sin, value=-1))
+  rotated.narrow(-1, half, half).copy_((second * cos).addcmul_(first, sin))
   return rotated
 
 
 class IdeficsAttention:
-  q_proj : __torch__.idefics.nn.Linear
-  k_proj : __torch__.idefics.nn.Linear
-  v_proj : __torch__.idefics.nn.Linear
+  qkv_proj : __torch__.idefics.nn.FusedLinear
   o_proj : __torch__.idefics.nn.Linear
   heads : int
   layer : int
   def __init__(self: __torch__.idefics.modeling.IdeficsAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
-    self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
-    self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
-    self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
+    self.qkv_proj = __torch__.idefics.nn.FusedLinear(weights, prefix + ".qkv_proj")
     self.o_proj = __torch__.idefics.nn.Linear(weights, prefix + ".o_proj")
     self.heads = config.num_attention_heads
     self.layer = layer
@@ -136,31 +132,27 @@ class IdeficsAttention:
 
   # x (T, E)
   def forward(self: __torch__.idefics.modeling.IdeficsAttention, x: Tensor, batch: __torch__.idefics.modeling.Batch, cache: __torch__.idefics.modeling.Slots) -> Tensor:
-    x = self.q_proj.rounded(x)
-    q = self.q_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
-    k = self.k_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
-    v = self.v_proj.forward(x).view([x.size(0), self.heads, -1])  # (T, H, D)
-    q = __torch__.idefics.modeling.apply_rotary_pos_emb(q, batch.cos, batch.sin)
-    k = __torch__.idefics.modeling.apply_rotary_pos_emb(k, batch.cos, batch.sin)
-    q = q.transpose(0, 1).unsqueeze(0)  # (1, H, T, D)
-    k = k.transpose(0, 1)  # (H, T, D)
-    v = v.transpose(0, 1)  # (H, T, D)
+    qkv = self.qkv_proj.forward(x).view([x.size(0), 3 * self.heads, -1]).transpose(0, 1)  # (3 H, T, D)
+    qk = __torch__.idefics.modeling.apply_rotary_pos_emb(qkv.narrow(0, 0, 2 * self.heads), batch.cos, batch.sin)
+    q = qk.narrow(0, 0, self.heads).unsqueeze(0)  # (1, H, T, D)
+    k = qk.narrow(0, self.heads, self.heads)  # (H, T, D)
+    v = qkv.narrow(0, 2 * self.heads, self.heads)  # (H, T, D)
     keys = cache.keys[self.layer]  # (H, slots, D)
     values = cache.values[self.layer]  # (H, slots, D)
     tokens = batch.token_slots.size(0)
-    keys.index_copy_(1, batch.token_slots, k[:, :tokens].to(keys.dtype))
-    values.index_copy_(1, batch.token_slots, v[:, :tokens].to(values.dtype))
+    keys.index_copy_(1, batch.token_slots, k.narrow(1, 0, tokens).to(keys.dtype))
+    values.index_copy_(1, batch.token_slots, v.narrow(1, 0, tokens).to(values.dtype))
     outputs = annotate(List[Tensor], [])
     for i in range(len(batch.rows) // 4):
       start = batch.rows[4 * i]
       end = batch.rows[4 * i + 1]
-      attention = __torch__.idefics.attention.Attention(q[:, :, start:end])
+      attention = __torch__.idefics.attention.Attention(q.narrow(2, start, end - start))
       for j in range(batch.rows[4 * i + 2], batch.rows[4 * i + 3]):
         first = batch.runs[2 * j]
-        last = batch.runs[2 * j + 1]
-        attention.attend(keys[:, first:last].unsqueeze(0), values[:, first:last].unsqueeze(0), False)
+        count = batch.runs[2 * j + 1] - first
+        attention.attend(keys.narrow(1, first, count).unsqueeze(0), values.narrow(1, first, count).unsqueeze(0), False)
       if end - start > 1:
-        attention.attend(k[:, start:end].unsqueeze(0), v[:, start:end].unsqueeze(0), True)
+        attention.attend(k.narrow(1, start, end - start).unsqueeze(0), v.narrow(1, start, end - start).unsqueeze(0), True)
       outputs.append(attention.output().squeeze(0).transpose(0, 1))  # (t, H, D)
     if x.size(0) > tokens:
       outputs.append(torch.zeros([x.size(0) - tokens, self.heads, q.size(3)], dtype=q.dtype, device=q.device))
@@ -176,8 +168,7 @@ def joined(parts: List[Tensor]) -> Tensor:
 
 class IdeficsCrossAttention:
   q_proj : __torch__.idefics.nn.Linear
-  k_proj : __torch__.idefics.nn.Linear
-  v_proj : __torch__.idefics.nn.Linear
+  kv_proj : __torch__.idefics.nn.FusedLinear
   o_proj : __torch__.idefics.nn.Linear
   q_layer_norm : Optional[__torch__.idefics.nn.IdeficsRMSNorm]
   k_layer_norm : Optional[__torch__.idefics.nn.IdeficsRMSNorm]
@@ -185,8 +176,7 @@ class IdeficsCrossAttention:
   layer : int
   def __init__(self: __torch__.idefics.modeling.IdeficsCrossAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig, layer: int) -> NoneType:
     self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
-    self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
-    self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
+    self.kv_proj = __torch__.idefics.nn.FusedLinear(weights, prefix + ".kv_proj")
     self.o_proj = __torch__.idefics.nn.Linear(weights, prefix + ".o_proj")
     self.q_layer_norm = None
     self.k_layer_norm = None
@@ -199,8 +189,9 @@ class IdeficsCrossAttention:
 
   # image_hidden_states (I, L, vision width) -> keys and values of the images in their slots
   def store_images(self: __torch__.idefics.modeling.IdeficsCrossAttention, image_hidden_states: Tensor, slots: List[int], images: __torch__.idefics.modeling.Slots) -> NoneType:
-    k = __torch__.idefics.nn.split_heads(self.k_proj.precise(image_hidden_states), self.heads)  # (I, H, L, D)
-    v = __torch__.idefics.nn.split_heads(self.v_proj.precise(image_hidden_states), self.heads)  # (I, H, L, D)
+    kv = torch.chunk(self.kv_proj.precise(image_hidden_states), 2, -1)
+    k = __torch__.idefics.nn.split_heads(kv[0], self.heads)  # (I, H, L, D)
+    v = __torch__.idefics.nn.split_heads(kv[1], self.heads)  # (I, H, L, D)
     k_layer_norm = self.k_layer_norm
     if k_layer_norm is not None:
       k = k_layer_norm.forward(k)
@@ -342,8 +333,8 @@ class IdeficsModel:
     padding = self.padding(x.size(0))
     if padding > 0:
       x = torch.constant_pad_nd(x, [0, 0, 0, padding])
-      batch.cos = torch.constant_pad_nd(batch.cos, [0, 0, 0, 0, 0, padding])
-      batch.sin = torch.constant_pad_nd(batch.sin, [0, 0, 0, 0, 0, padding])
+      batch.cos = torch.constant_pad_nd(batch.cos, [0, 0, 0, padding])
+      batch.sin = torch.constant_pad_nd(batch.sin, [0, 0, 0, padding])
     for i in range(len(self.layers)):
       if self.devices[i] != device:
         device = self.devices[i]

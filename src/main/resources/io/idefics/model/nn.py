@@ -15,11 +15,13 @@ import __torch__.idefics.quantization
 # nothing of their source in memory.
 class Weights:
   tensors : Dict[str, Tensor]
+  parts : Dict[str, Tensor]  # of fused matrices that are not complete yet
   dtype : int
   devices : List[Device]  # of each decoder layer
   cross_layer_interval : int
   def __init__(self: __torch__.idefics.nn.Weights, dtype: int, devices: List[Device], cross_layer_interval: int) -> NoneType:
     self.tensors = annotate(Dict[str, Tensor], {})
+    self.parts = annotate(Dict[str, Tensor], {})
     self.dtype = dtype
     self.devices = devices
     self.cross_layer_interval = cross_layer_interval
@@ -50,8 +52,27 @@ class Weights:
       self.tensors[name] = tensor.to(self.device(name), self.dtype, copy=True)
     else:
       assert form == "packed", "unknown form of a matrix"
-      self.tensors[name + ":packed"] = __torch__.idefics.kernels.pack(tensor.to(self.dtype))
+      fused = __torch__.idefics.nn.fused_name(name, False)
+      matrix = self.complete(name, fused, tensor.to(self.dtype))
+      if matrix is not None:
+        self.tensors[fused + ":packed"] = __torch__.idefics.kernels.pack(matrix)
     return None
+
+  # All rows of a fused matrix, when part is the last of its parts.
+  def complete(self: __torch__.idefics.nn.Weights, name: str, fused: str, part: Tensor) -> Optional[Tensor]:
+    names = __torch__.idefics.nn.fused_parts(fused)
+    missing = 0
+    for other in names:
+      if other != name and other not in self.parts:
+        missing = missing + 1
+    if len(names) == 1:
+      return part
+    elif missing > 0:
+      self.parts[name] = part.clone()
+      return None
+    else:
+      self.parts[name] = part
+      return torch.cat([self.parts.pop(other) for other in names])
 
   # Adds a matrix of n rows and k columns in a form of quantization.py, whose parts are given as bytes. They stay where
   # they are, unless the kernels want another order.
@@ -59,11 +80,14 @@ class Weights:
     key = name + ":" + form
     device = self.device(name)
     if form == "int8":
-      matrix = __torch__.idefics.nn.viewed(values, 1, [n, k])
+      values = __torch__.idefics.nn.viewed(values, 1, [n, k])
       if __torch__.idefics.quantization.has_int8_kernel(device):
-        self.tensors[key] = __torch__.idefics.kernels.pack_int8(matrix)
+        fused = __torch__.idefics.nn.fused_name(name, True)
+        matrix = self.complete(name, fused, values)
+        if matrix is not None:
+          self.tensors[fused + ":int8"] = __torch__.idefics.kernels.pack_int8(matrix)
       else:
-        self.tensors[key] = matrix.to(device)
+        self.tensors[key] = values.to(device)
       self.tensors[key + ":scales"] = __torch__.idefics.nn.viewed(scales, 6, [n]).to(device)
     else:
       assert form == "int4", "unknown form of a quantized matrix"
@@ -85,12 +109,46 @@ class Weights:
   def matrix(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
     return self.tensors[name].to(self.device(name), self.dtype)
 
+  # tensors one after the other
+  def joined(self: __torch__.idefics.nn.Weights, names: List[str], suffix: str) -> Tensor:
+    return torch.cat([self.tensors[name + suffix].to(self.device(name)) for name in names])
+
   def float32(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
     return self.tensors[name].to(self.device(name), 6)
 
   # as it is stored, for tables that are only looked up
   def table(self: __torch__.idefics.nn.Weights, name: str) -> Tensor:
     return self.tensors[name].to(self.device(name))
+
+
+# Matrices that take the same input lie one under the other in one packed matrix: fewer and larger products. Those of
+# bfloat16 leave gate and up apart, which have their own kernels.
+#
+# The name of the packed matrix that holds the one of that name.
+def fused_name(name: str, int8: bool) -> str:
+  fused = name
+  if name.find(".self_attn.") >= 0:
+    for part in [".q_proj.", ".k_proj.", ".v_proj."]:
+      fused = fused.replace(part, ".qkv_proj.")
+  elif name.find(".cross_attn.") >= 0 or name.find(".perceiver_resampler.") >= 0:
+    for part in [".k_proj.", ".v_proj."]:
+      fused = fused.replace(part, ".kv_proj.")
+  elif int8:
+    for part in [".gate_proj.", ".up_proj."]:
+      fused = fused.replace(part, ".gate_up_proj.")
+  return fused
+
+
+# The names of what a packed matrix holds, or a prefix of that name.
+def fused_parts(name: str) -> List[str]:
+  if name.find(".qkv_proj") >= 0:
+    return [name.replace(".qkv_proj", ".q_proj"), name.replace(".qkv_proj", ".k_proj"), name.replace(".qkv_proj", ".v_proj")]
+  elif name.find(".kv_proj") >= 0:
+    return [name.replace(".kv_proj", ".k_proj"), name.replace(".kv_proj", ".v_proj")]
+  elif name.find(".gate_up_proj") >= 0:
+    return [name.replace(".gate_up_proj", ".gate_proj"), name.replace(".gate_up_proj", ".up_proj")]
+  else:
+    return [name]
 
 
 # The tensor that the first bytes of data are: the same memory.
@@ -132,7 +190,7 @@ class Linear:
     elif name + ":int8" in weights.tensors:
       self.kind = "int8"
       self.weight = weights.tensors[name + ":int8"]
-      self.scales = weights.tensors[name + ":int8:scales"]
+      self.scales = weights.joined(__torch__.idefics.nn.fused_parts(name), ":int8:scales")
     elif name + ":int4" in weights.tensors:
       self.kind = "int4"
       self.weight = weights.tensors[name + ":int4"]
@@ -142,8 +200,9 @@ class Linear:
       self.kind = "plain"
       self.weight = weights.matrix(name)
     self.bias = None
-    if weights.has(prefix + ".bias"):
-      self.bias = weights.matrix(prefix + ".bias")
+    biases = __torch__.idefics.nn.fused_parts(prefix + ".bias")
+    if weights.has(biases[0]):
+      self.bias = weights.joined(biases, "").to(self.like.dtype)
     return None
 
   # x as this matrix takes it; where several matrices take the same x, it is rounded once for all
@@ -167,13 +226,18 @@ class Linear:
     else:
       return __torch__.idefics.nn.linear(x, self.weight, bias)
 
-  # Without rounding the input: the part that rounding takes off goes through the matrix as well.
+  # Without rounding the input, x (I, ...): the part that rounding takes off goes through the matrix as well.
   def precise(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
     rounded = self.rounded(x)
-    y = self.product(rounded, self.bias).to(6)
-    if rounded.dtype != x.dtype:
-      y = y + self.product(self.rounded(x - rounded.to(6)), None)
-    return y
+    if rounded.dtype == x.dtype:
+      return self.product(x, self.bias).to(6)
+    else:
+      y = self.product(torch.cat([rounded, self.rounded(x - rounded.to(6))]), None).to(6)
+      y = y.narrow(0, 0, x.size(0)) + y.narrow(0, x.size(0), x.size(0))
+      bias = self.bias
+      if bias is not None:
+        y = y + bias
+      return y
 
   # silu of the product
   def silu(self: __torch__.idefics.nn.Linear, x: Tensor) -> Tensor:
@@ -200,6 +264,45 @@ class Linear:
       return other.mul_(self.product(x, self.bias))
 
 
+# Matrices that take the same input. prefix is that of the packed matrix, which holds them all where there is one.
+class FusedLinear:
+  linears : List[__torch__.idefics.nn.Linear]  # one for all, or one for each
+  def __init__(self: __torch__.idefics.nn.FusedLinear, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
+    linears = annotate(List[__torch__.idefics.nn.Linear], [])
+    parts = __torch__.idefics.nn.fused_parts(prefix)
+    if weights.has(prefix + ".weight"):
+      linears.append(__torch__.idefics.nn.Linear(weights, prefix))
+    else:
+      for part in parts:
+        linears.append(__torch__.idefics.nn.Linear(weights, part))
+    self.linears = linears
+    return None
+
+  # the products with all matrices, side by side
+  def forward(self: __torch__.idefics.nn.FusedLinear, x: Tensor) -> Tensor:
+    x = self.linears[0].rounded(x)
+    if len(self.linears) == 1:
+      return self.linears[0].forward(x)
+    else:
+      return torch.cat([linear.forward(x) for linear in self.linears], -1)
+
+  def precise(self: __torch__.idefics.nn.FusedLinear, x: Tensor) -> Tensor:
+    if len(self.linears) == 1:
+      return self.linears[0].precise(x)
+    else:
+      return torch.cat([linear.precise(x) for linear in self.linears], -1)
+
+  # silu(x G^T) * x U^T of the two matrices G and U
+  def swiglu(self: __torch__.idefics.nn.FusedLinear, x: Tensor) -> Tensor:
+    gate = self.linears[0]
+    x = gate.rounded(x)
+    if len(self.linears) == 1:
+      y = torch.chunk(gate.product(x, gate.bias), 2, -1)
+      return torch.silu(y[0]).mul_(y[1])
+    else:
+      return self.linears[1].times(x, gate.silu(x))
+
+
 class LayerNorm:
   weight : Tensor
   bias : Tensor
@@ -217,32 +320,29 @@ class LayerNorm:
 class IdeficsRMSNorm:
   # Zhang and Sennrich, 2019.
   weight : Tensor
-  eps : float
+  eps : Tensor
   def __init__(self: __torch__.idefics.nn.IdeficsRMSNorm, weights: __torch__.idefics.nn.Weights, prefix: str, eps: float) -> NoneType:
     self.weight = weights.float32(prefix + ".weight")
-    self.eps = eps
+    self.eps = torch.full([1], eps, device=self.weight.device)
     return None
 
   def forward(self: __torch__.idefics.nn.IdeficsRMSNorm, x: Tensor) -> Tensor:
     y = x.to(6)
     norm = torch.linalg_vector_norm(y, 2, [-1], True)
-    return (y * torch.rsqrt(norm * norm / y.size(-1) + self.eps)).mul_(self.weight)
+    return (y * torch.addcmul(self.eps, norm, norm, value=1. / y.size(-1)).rsqrt_()).mul_(self.weight)
 
 
 class IdeficsMLP:
   # SwiGLU (Shazeer, 2020).
-  gate_proj : __torch__.idefics.nn.Linear
-  up_proj : __torch__.idefics.nn.Linear
+  gate_up_proj : __torch__.idefics.nn.FusedLinear
   down_proj : __torch__.idefics.nn.Linear
   def __init__(self: __torch__.idefics.nn.IdeficsMLP, weights: __torch__.idefics.nn.Weights, prefix: str) -> NoneType:
-    self.gate_proj = __torch__.idefics.nn.Linear(weights, prefix + ".gate_proj")
-    self.up_proj = __torch__.idefics.nn.Linear(weights, prefix + ".up_proj")
+    self.gate_up_proj = __torch__.idefics.nn.FusedLinear(weights, prefix + ".gate_up_proj")
     self.down_proj = __torch__.idefics.nn.Linear(weights, prefix + ".down_proj")
     return None
 
   def forward(self: __torch__.idefics.nn.IdeficsMLP, x: Tensor) -> Tensor:
-    x = self.gate_proj.rounded(x)
-    return self.down_proj.forward(self.up_proj.times(x, self.gate_proj.silu(x)))
+    return self.down_proj.forward(self.gate_up_proj.swiglu(x))
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

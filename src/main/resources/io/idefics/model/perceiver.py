@@ -11,8 +11,7 @@ class IdeficsPerceiverAttention:
   q_layer_norm : Optional[__torch__.idefics.nn.LayerNorm]
   k_layer_norm : Optional[__torch__.idefics.nn.LayerNorm]
   q_proj : __torch__.idefics.nn.Linear
-  k_proj : __torch__.idefics.nn.Linear
-  v_proj : __torch__.idefics.nn.Linear
+  kv_proj : __torch__.idefics.nn.FusedLinear
   output_proj : __torch__.idefics.nn.Linear
   heads : int
   def __init__(self: __torch__.idefics.perceiver.IdeficsPerceiverAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
@@ -24,8 +23,7 @@ class IdeficsPerceiverAttention:
       self.q_layer_norm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".q_layer_norm", 1e-5)
       self.k_layer_norm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".k_layer_norm", 1e-5)
     self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
-    self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
-    self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
+    self.kv_proj = __torch__.idefics.nn.FusedLinear(weights, prefix + ".kv_proj")
     self.output_proj = __torch__.idefics.nn.Linear(weights, prefix + ".output_proj")
     self.heads = config.resampler_n_heads
     return None
@@ -33,10 +31,10 @@ class IdeficsPerceiverAttention:
   def forward(self: __torch__.idefics.perceiver.IdeficsPerceiverAttention, context: Tensor, latents: Tensor) -> Tensor:
     latents = self.latents_layer_norm.forward(latents)  # (I, L, E)
     source = torch.cat([self.context_layer_norm.forward(context), latents], 1)  # (I, P + L, E)
-    source = self.k_proj.rounded(source)
+    kv = torch.chunk(self.kv_proj.forward(source), 2, -1)
     q = __torch__.idefics.nn.split_heads(self.q_proj.forward(latents), self.heads)  # (I, H, L, D)
-    k = __torch__.idefics.nn.split_heads(self.k_proj.forward(source), self.heads)  # (I, H, P + L, D)
-    v = __torch__.idefics.nn.split_heads(self.v_proj.forward(source), self.heads)  # (I, H, P + L, D)
+    k = __torch__.idefics.nn.split_heads(kv[0], self.heads)  # (I, H, P + L, D)
+    v = __torch__.idefics.nn.split_heads(kv[1], self.heads)  # (I, H, P + L, D)
     q_layer_norm = self.q_layer_norm
     if q_layer_norm is not None:
       q = q_layer_norm.forward(q)

@@ -136,10 +136,12 @@ def has_int8_kernel(device: Device) -> bool:
   return device.type == "cpu" and __torch__.idefics.kernels.has_int8()
 
 
-# x (..., K) of any type -> (..., N), float32 where the kernel for int8 is there, else of the type of like
+# x (..., K) of any type -> (..., N), float32 or the type of like
 def linear_int8(x: Tensor, values: Tensor, scales: Tensor, bias: Optional[Tensor], like: Tensor) -> Tensor:
   rows = x.reshape([-1, x.size(-1)])  # (T, K)
-  if values.is_mkldnn:
+  if values.is_mkldnn and rows.size(0) > 128:
+    y = __torch__.idefics.quantization.linear_two_digits_in_blocks(rows, values, scales, like)
+  elif values.is_mkldnn:
     y = __torch__.idefics.quantization.linear_two_digits(rows, values, scales)
   elif rows.size(0) > 24 or values.is_cuda:
     y = torch.linear(rows.to(like.dtype), values.to(like.dtype)).mul_(scales)
@@ -154,14 +156,23 @@ def linear_int8(x: Tensor, values: Tensor, scales: Tensor, bias: Optional[Tensor
 
 # The input as two digits to the base 254, each an int8 row of one product: its error is below 1/64000 of the largest
 # value of a row, where a single digit would be coarser than bfloat16. Both rows share one pass over the matrix.
+# Returns float32.
 def linear_two_digits(x: Tensor, packed: Tensor, scales: Tensor) -> Tensor:
   t = x.size(0)
-  y = x.to(6)
-  step = y.abs().amax([-1], True).div_(127.).clamp_(min=1e-30)  # (T, 1)
-  y = y / step
+  step = x.abs().amax([-1], True).to(6).div_(127.).clamp_(min=1e-30)  # (T, 1)
+  y = torch.div(x, step)
   high = y.round()
-  digits = torch.empty([2 * t, y.size(1)], dtype=1)
-  digits[:t].copy_(high)
-  digits[t:].copy_(y.sub_(high).mul_(254.).round_())
+  digits = torch.empty([2 * t, x.size(1)], dtype=1)
+  digits.narrow(0, 0, t).copy_(high)
+  digits.narrow(0, t, t).copy_(y.sub_(high).mul_(254.).round_())
   z = __torch__.idefics.kernels.linear_int8(digits, packed, scales, None)  # (2 T, N)
-  return torch.add(z[:t], z[t:], alpha=1. / 254.).mul_(step)
+  return torch.add(z.narrow(0, 0, t), z.narrow(0, t, t), alpha=1. / 254.).mul_(step)
+
+
+# Some rows at a time, so that what is computed on the way stays in the caches. Returns the type of like.
+def linear_two_digits_in_blocks(x: Tensor, packed: Tensor, scales: Tensor, like: Tensor) -> Tensor:
+  y = torch.empty([x.size(0), scales.size(0)], dtype=like.dtype)
+  for i in range((x.size(0) + 127) // 128):
+    rows = min(128, x.size(0) - i * 128)
+    y.narrow(0, i * 128, rows).copy_(__torch__.idefics.quantization.linear_two_digits(x.narrow(0, i * 128, rows), packed, scales))
+  return y

@@ -26,25 +26,21 @@ class IdeficsVisionEmbeddings:
 
 
 class IdeficsVisionAttention:
-  q_proj : __torch__.idefics.nn.Linear
-  k_proj : __torch__.idefics.nn.Linear
-  v_proj : __torch__.idefics.nn.Linear
+  qkv_proj : __torch__.idefics.nn.FusedLinear
   out_proj : __torch__.idefics.nn.Linear
   heads : int
   def __init__(self: __torch__.idefics.vision.IdeficsVisionAttention, weights: __torch__.idefics.nn.Weights, prefix: str, config: __torch__.idefics.configuration.IdeficsConfig) -> NoneType:
-    self.q_proj = __torch__.idefics.nn.Linear(weights, prefix + ".q_proj")
-    self.k_proj = __torch__.idefics.nn.Linear(weights, prefix + ".k_proj")
-    self.v_proj = __torch__.idefics.nn.Linear(weights, prefix + ".v_proj")
+    self.qkv_proj = __torch__.idefics.nn.FusedLinear(weights, prefix + ".qkv_proj")
     self.out_proj = __torch__.idefics.nn.Linear(weights, prefix + ".out_proj")
     self.heads = config.vision_num_attention_heads
     return None
 
   # patches: how many of the rows are patches; the others are padding, which nobody attends to
   def forward(self: __torch__.idefics.vision.IdeficsVisionAttention, x: Tensor, patches: int) -> Tensor:
-    x = self.q_proj.rounded(x)
-    q = __torch__.idefics.nn.split_heads(self.q_proj.forward(x), self.heads)  # (I, H, P, D)
-    k = __torch__.idefics.nn.split_heads(self.k_proj.forward(x), self.heads)  # (I, H, P, D)
-    v = __torch__.idefics.nn.split_heads(self.v_proj.forward(x), self.heads)  # (I, H, P, D)
+    qkv = torch.chunk(self.qkv_proj.forward(x), 3, -1)
+    q = __torch__.idefics.nn.split_heads(qkv[0], self.heads)  # (I, H, P, D)
+    k = __torch__.idefics.nn.split_heads(qkv[1], self.heads)  # (I, H, P, D)
+    v = __torch__.idefics.nn.split_heads(qkv[2], self.heads)  # (I, H, P, D)
     y = torch.scaled_dot_product_attention(q, k[:, :, :patches], v[:, :, :patches])  # (I, H, P, D)
     return self.out_proj.forward(__torch__.idefics.nn.merge_heads(y))  # (I, P, E)
 
