@@ -163,7 +163,8 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
             sink.error(notReady());
             return;
         }
-        if (waitingSequences() >= settings.maxWaitingSequences()) {
+        Generation generation = new Generation(request, sink, open, arrivals.getAndIncrement(), deadline(request));
+        if (!takePlace(generation)) {
             sink.error(new GenerationException(
                     ErrorType.OVERLOADED,
                     "The model '" + name + "' is busy: " + settings.maxWaitingSequences()
@@ -171,8 +172,6 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
                     null));
             return;
         }
-        Generation generation = new Generation(request, sink, open, arrivals.getAndIncrement(), deadline(request));
-        open.add(generation);
         sink.onDispose(() -> {
             open.remove(generation);
             inbox.add(loop -> loop.remove(generation));
@@ -180,6 +179,13 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         inbox.add(loop -> loop.add(generation));
         if ((!isAlive() || closed) && !generation.isAdmitted()) {
             generation.fail(notReady()); // the engine ended or began to hang between the check and the entry
+        }
+    }
+
+    /** Lets a sequence wait unless too many do; one at a time, so that no two take the last place. */
+    private boolean takePlace(Generation generation) {
+        synchronized (open) {
+            return waitingSequences() < settings.maxWaitingSequences() && open.add(generation);
         }
     }
 

@@ -48,6 +48,8 @@ final class EngineBench implements AutoCloseable {
     final AtomicLong nanos = new AtomicLong();
     /** Run once by the thread that reads the clock next, unless that is the engine. */
     final AtomicReference<Runnable> atClock = new AtomicReference<>();
+    /** Run by every thread that reads the clock, unless that is the engine. */
+    volatile Runnable beforeClock = () -> {};
 
     final Engine engine;
     private final CacheSize caches;
@@ -233,6 +235,7 @@ final class EngineBench implements AutoCloseable {
 
     private long clock() {
         if (!Thread.currentThread().getName().startsWith("engine-")) {
+            beforeClock.run();
             Runnable task = atClock.getAndSet(null);
             if (task != null) {
                 task.run();

@@ -37,6 +37,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -872,6 +873,36 @@ class EngineFaultsTest {
         hold.release();
 
         assertAnswer(answers, requests, Set.of());
+        bench.assertSound();
+    }
+
+    @Test
+    void queue_manyComeAtOnce_takesNoMoreThanTheLimit() {
+        int threads = 32;
+        bench.close();
+        bench = new EngineBench(settings(1, 3, 512));
+        Hold hold = bench.hold();
+        // The deadline is read on the way into the engine: there they wait for each other.
+        CountDownLatch together = new CountDownLatch(threads);
+        bench.beforeClock = () -> {
+            together.countDown();
+            FakeModel.await(together);
+        };
+        SequenceRequest request = withQueueTimeout(CONTROL, Duration.ofDays(1));
+        List<CompletableFuture<List<Integer>>> answers = Collections.synchronizedList(new ArrayList<>());
+        List<Thread> clients = Stream.generate(() -> new Thread(() -> answers.add(bench.start(request))))
+                .limit(threads)
+                .toList();
+
+        clients.forEach(Thread::start);
+        await().atMost(PATIENCE).until(() -> answers.size() == threads);
+        List<CompletableFuture<List<Integer>>> refused =
+                answers.stream().filter(CompletableFuture::isDone).toList();
+        assertThat(bench.engine.waitingSequences()).isEqualTo(3);
+        hold.release();
+
+        assertThat(refused).hasSize(threads - 3).allSatisfy(answer -> assertFails(answer, ErrorType.OVERLOADED));
+        assertThat(answers).filteredOn(answer -> !refused.contains(answer)).allSatisfy(a -> assertAnswers(a, CONTROL));
         bench.assertSound();
     }
 
