@@ -341,9 +341,9 @@ final class StepLoop {
             log.error("A sequence failed on {}: {}", name, e.getMessage());
             scheduler.discard(sequence);
             failForgotten(sequence, broken(e));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | OutOfMemoryError e) {
             log.error("A sequence failed on {}", name, e);
-            fail(sequence, broken(e));
+            fail(sequence, error(e));
         }
     }
 

@@ -35,9 +35,11 @@ import io.idefics.testing.Settings;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.AbstractSet;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -51,6 +53,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
@@ -506,9 +509,10 @@ class EngineFaultsTest {
         bench.assertSound();
     }
 
-    @Test
-    void memoryRunsOut_forOneAlone_givesItUp() {
-        AtomicInteger failures = failBeyond(0, new IllegalStateException(NO_CUDA_MEMORY));
+    @ParameterizedTest
+    @MethodSource("shortages")
+    void memoryRunsOut_forOneAlone_givesItUp(Throwable shortage) {
+        AtomicInteger failures = failBeyond(0, shortage);
 
         assertFails(bench.start(CONTROL), ErrorType.OVERLOADED);
         assertThat(failures).hasValue(1);
@@ -543,17 +547,81 @@ class EngineFaultsTest {
         bench.assertSound();
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"encoding", "projection"})
-    void memoryRunsOut_forAPictureAlone_givesUpItsRequest(String where) {
-        IllegalStateException shortage = new IllegalStateException(NO_CUDA_MEMORY);
-        bench.model.beforeEncoding = images -> failIn(where, "encoding", shortage);
-        bench.model.beforeProjection = slots -> failIn(where, "projection", shortage);
-        CompletableFuture<List<Integer>> answer = bench.start(CONTROL);
+    static Stream<Arguments> shortagesWithPictures() {
+        return Stream.of("encoding", "layers", "projection").flatMap(where -> Stream.of(
+                        new IllegalStateException(NO_CUDA_MEMORY), new OutOfMemoryError("Java heap"))
+                .map(shortage -> Arguments.of(where, shortage)));
+    }
 
-        assertFails(answer, ErrorType.OVERLOADED);
+    @ParameterizedTest
+    @MethodSource("shortagesWithPictures")
+    void memoryRunsOut_forAPictureAlone_givesUpItsRequest(String where, Throwable shortage) {
+        bench.model.beforeEncoding = images -> failIn(where, "encoding", shortage);
+        bench.model.beforeLayers = () -> failIn(where, "layers", shortage);
+        bench.model.beforeProjection = slots -> failIn(where, "projection", shortage);
+        List<SequenceRequest> requests = List.of(CONTROL, text(1, 20, 30), text(2, 40, 30));
+        List<CompletableFuture<List<Integer>>> answers = bench.startTogether(requests);
+
+        assertFails(answers.get(0), ErrorType.OVERLOADED);
+        assertAnswer(answers, requests, Set.of(0));
         bench.model.beforeEncoding = images -> {};
+        bench.model.beforeLayers = () -> {};
         bench.model.beforeProjection = slots -> {};
+        bench.assertSound();
+    }
+
+    @Test
+    void heapRunsOut_onceInAStep_givesUpTheNewestAlone() {
+        AtomicInteger steps = new AtomicInteger();
+        bench.model.beforeForward = runs -> {
+            if (runs.size() == 8 && steps.incrementAndGet() == 5) {
+                throw new OutOfMemoryError("Java heap space");
+            }
+        };
+        List<SequenceRequest> requests = texts(8, 20);
+
+        List<CompletableFuture<List<Integer>>> answers = bench.startTogether(requests);
+
+        await().atMost(PATIENCE).until(() -> answers.stream().allMatch(CompletableFuture::isDone));
+        List<Integer> failed = IntStream.range(0, 8)
+                .filter(i -> answers.get(i).isCompletedExceptionally())
+                .boxed()
+                .toList();
+        assertThat(failed).hasSize(1);
+        assertFails(answers.get(failed.get(0)), ErrorType.OVERLOADED);
+        assertAnswer(answers, requests, Set.copyOf(failed));
+        bench.assertSound();
+    }
+
+    @Test
+    void heapRunsOut_whileATokenIsChosen_givesUpItsRequestAlone() {
+        List<SequenceRequest> requests = new ArrayList<>(mixed(8, 20));
+        SequenceRequest request = requests.get(3);
+        Set<Integer> noRoom = new AbstractSet<>() {
+            @Override
+            public boolean contains(Object id) {
+                throw new OutOfMemoryError("Java heap space");
+            }
+
+            @Override
+            public Iterator<Integer> iterator() {
+                return Collections.emptyIterator();
+            }
+
+            @Override
+            public int size() {
+                return 0;
+            }
+        };
+        requests.set(
+                3,
+                new SequenceRequest(
+                        request.input(), request.sampling(), request.maxTokens(), noRoom, request.bannedIds()));
+
+        List<CompletableFuture<List<Integer>>> answers = bench.startTogether(requests);
+
+        assertFails(answers.get(3), ErrorType.OVERLOADED);
+        assertAnswer(answers, requests, Set.of(3));
         bench.assertSound();
     }
 
@@ -1025,19 +1093,23 @@ class EngineFaultsTest {
         bench.model.beforeForward = runs -> {
             if (runs.size() > rows) {
                 failures.incrementAndGet();
-                if (shortage instanceof Error error) {
-                    throw error;
-                }
-                throw (RuntimeException) shortage;
+                raise(shortage);
             }
         };
         return failures;
     }
 
-    private static void failIn(String where, String place, RuntimeException error) {
+    private static void failIn(String where, String place, Throwable failure) {
         if (where.equals(place)) {
+            raise(failure);
+        }
+    }
+
+    private static void raise(Throwable failure) {
+        if (failure instanceof Error error) {
             throw error;
         }
+        throw (RuntimeException) failure;
     }
 
     private static void ended(CompletableFuture<?> answer) {
