@@ -33,7 +33,8 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
      * more is taken out before the next step, so a client that leaves costs at most one step.
      *
      * A step that takes too long makes the engine hang: the watchdog fails all sequences from outside, since the engine
-     * thread cannot, and new ones are refused. If the step comes back, the engine goes on; if it does not, it is given
+     * thread cannot, and new ones are refused. The watchdog adds up the time that it has seen a step for itself, so that
+     * a pause of the whole process does not count. If the step comes back, the engine goes on; if it does not, it is given
      * up for good: a native call cannot be interrupted, and its device is not to be trusted.
      */
 
@@ -51,6 +52,10 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private final Thread thread;
     private final Disposable watchdog;
+    private final long watchPeriod;
+    private long watchedStart = IDLE; // this and the next two are the watchdog's
+    private long watchedNanos;
+    private long lastLook;
     private volatile boolean closed;
     private volatile boolean hanging;
     private volatile @Nullable Throwable failure;
@@ -87,8 +92,8 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         this.thread = new Thread(() -> run(loader), "engine-" + name);
         this.thread.setDaemon(true);
         this.thread.start();
-        long period = Math.max(1, settings.watchdogTimeout().toMillis() / 4);
-        this.watchdog = watch.schedulePeriodically(this::watch, period, period, TimeUnit.MILLISECONDS);
+        this.watchPeriod = Math.max(1_000_000, settings.watchdogTimeout().toNanos() / 4);
+        this.watchdog = watch.schedulePeriodically(this::watch, watchPeriod, watchPeriod, TimeUnit.NANOSECONDS);
     }
 
     @Override
@@ -259,7 +264,13 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         if (start == IDLE || ended.isDone()) {
             return;
         }
-        long nanos = clock.getAsLong() - start;
+        long now = clock.getAsLong();
+        boolean sameStep = start == watchedStart;
+        // Where nobody looked for longer, the whole process stood still, and the step with it.
+        watchedNanos = (sameStep ? watchedNanos : 0) + Math.min(now - (sameStep ? lastLook : start), watchPeriod);
+        watchedStart = start;
+        lastLook = now;
+        long nanos = watchedNanos;
         if (!hanging && nanos > settings.watchdogTimeout().toNanos()) {
             hanging = true;
             if (stepStart != start) {

@@ -451,14 +451,44 @@ class EngineFaultsTest {
     void step_returnsWhileTheWatchdogLooks_engineStaysAlive() {
         Hold hold = bench.hold();
         long before = bench.engine.stats().steps();
-        bench.nanos.addAndGet(EngineBench.WATCHDOG.toNanos() + 1);
+        bench.pass(EngineBench.WATCHDOG);
         bench.atClock.set(() -> {
             hold.release();
             await().atMost(PATIENCE).until(() -> bench.engine.stats().steps() > before);
         });
-        bench.time.advanceTimeBy(EngineBench.WATCHDOG);
+        bench.pass(Duration.ofNanos(1));
 
         assertThat(bench.engine.isAlive()).isTrue();
+        bench.assertSound();
+    }
+
+    @Test
+    void process_standsStillDuringAStep_engineDoesNotHang() {
+        Hold hold = bench.hold();
+        CompletableFuture<List<Integer>> waiting = bench.start(CONTROL);
+        bench.pass(EngineBench.WATCHDOG.dividedBy(2));
+
+        bench.nanos.addAndGet(Duration.ofHours(1).toNanos());
+        bench.time.advanceTimeBy(EngineBench.WATCHDOG); // what the watchdog missed, it does at once
+        assertThat(bench.engine.isAlive()).isTrue();
+        bench.pass(EngineBench.WATCHDOG.dividedBy(4));
+        assertThat(bench.engine.isAlive()).as("at the limit").isTrue();
+        hold.release();
+        assertAnswers(waiting, CONTROL);
+        bench.assertSound();
+    }
+
+    @Test
+    void step_hangsAfterTheProcessStoodStill_isNoticed() {
+        Hold hold = bench.hold();
+        bench.nanos.addAndGet(Duration.ofHours(1).toNanos());
+        bench.pass(EngineBench.WATCHDOG);
+
+        assertThat(bench.engine.isAlive()).isTrue();
+        bench.pass(Duration.ofNanos(1));
+        assertThat(bench.engine.isAlive()).isFalse();
+        hold.release();
+        await().atMost(PATIENCE).until(bench.engine::isAlive);
         bench.assertSound();
     }
 
