@@ -146,7 +146,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         return Flux.create(sink -> enter(request, sink), FluxSink.OverflowStrategy.BUFFER);
     }
 
-    /** Lets the running step end, fails everything that is under way and frees the model. */
+    /** Lets the running step end, unless that takes too long, fails everything that is under way and frees the model. */
     @Override
     public void close() {
         closed = true;
@@ -155,10 +155,13 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         thread.interrupt(); // for the loader
         if (!hanging && !ended.isDone()) {
             try {
-                thread.join(settings.closeTimeout().toMillis());
+                thread.join(Math.max(1, settings.closeTimeout().toMillis())); // 0 would be for ever
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
+        }
+        if (thread.isAlive()) {
+            log.warn("The engine of {} is closed, but its step goes on until the process ends", name);
         }
         failOpen(notReady());
     }

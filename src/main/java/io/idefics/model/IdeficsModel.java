@@ -64,6 +64,7 @@ public final class IdeficsModel implements VisionTextModel {
                 "ai.djl.pytorch.num_threads",
                 String.valueOf(Runtime.getRuntime().availableProcessors()));
         setNativeEnvironment();
+        endWithoutDestructors();
     }
 
     /**
@@ -83,6 +84,23 @@ public final class IdeficsModel implements VisionTextModel {
                 }
             } catch (UnsatisfiedLinkError e) {
                 log.debug("The native environment cannot be set", e);
+            }
+        }
+    }
+
+    /**
+     * Lets the process end without the destructors of native libraries. A step cannot be interrupted, so one may still run
+     * at the end, and would crash when oneDNN's destructors free the code that it is in.
+     */
+    private static void endWithoutDestructors() {
+        if (Platform.isLinux()) {
+            try {
+                Function onExit = Function.getFunction("c", "on_exit"); // what is registered last is called first
+                Function exit = Function.getFunction("c", "_exit"); // takes the status that on_exit gives
+                Runtime.getRuntime()
+                        .addShutdownHook(new Thread(() -> onExit.invokeInt(new Object[] {exit, null}), "native-exit"));
+            } catch (UnsatisfiedLinkError | IllegalStateException e) {
+                log.debug("The native exit cannot be set", e);
             }
         }
     }
