@@ -42,6 +42,20 @@ class BenchIT extends RunningServer {
         assertCounts(report, 1);
     }
 
+    @Test
+    void bench_modelCannotBeLoaded_saysWhy() {
+        int status = BenchCommand.run(
+                IdeficsApplication.class,
+                new String[] {"--in-process", "--idefics.models[0].path=nowhere"},
+                new PrintStream(new ByteArrayOutputStream()),
+                new PrintStream(err, true));
+
+        assertThat(status).isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8))
+                .contains("The model nowhere cannot be served: ")
+                .contains("no such model directory");
+    }
+
     private void assertCounts(JsonNode report, int runs) {
         assertThat(report.at("/environment/model").textValue()).isEqualTo(modelId());
         assertThat(report.at("/complete").booleanValue()).isTrue();

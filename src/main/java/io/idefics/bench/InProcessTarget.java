@@ -17,14 +17,13 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
 
 /** The service of this program without its HTTP interface: what HTTP costs is the difference to an {@link HttpTarget}. */
 final class InProcessTarget implements Target {
-
-    private static final long POLL_MILLIS = 20;
 
     private final ConfigurableApplicationContext context;
     private final CompletionService service;
@@ -126,16 +125,10 @@ final class InProcessTarget implements Target {
     }
 
     private static void awaitReady(ModelHost host) {
-        while (host.state() == ModelHost.State.LOADING) {
-            try {
-                Thread.sleep(POLL_MILLIS);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new TargetException("The wait for the model was interrupted", e);
-            }
-        }
-        if (host.state() != ModelHost.State.READY) {
-            throw new TargetException("The model " + host.id() + " cannot be served: " + host.failure());
+        try {
+            host.ready().join();
+        } catch (CompletionException e) {
+            throw new TargetException("The model " + host.id() + " cannot be served: " + host.failure(), e);
         }
     }
 }

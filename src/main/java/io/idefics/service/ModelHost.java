@@ -32,6 +32,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -137,6 +138,11 @@ public final class ModelHost implements AutoCloseable {
             case RESTARTING -> State.RESTARTING;
             case FAILED -> State.FAILED;
         };
+    }
+
+    /** Completes when the model can be asked; fails with a reason when it cannot be loaded. */
+    public CompletableFuture<Void> ready() {
+        return pool.ready();
     }
 
     /** Why the model is not served; null unless it {@linkplain State#FAILED failed} or is restarted. */
