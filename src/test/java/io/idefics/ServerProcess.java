@@ -11,13 +11,13 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -85,19 +85,24 @@ final class ServerProcess implements AutoCloseable {
     }
 
     CompletableFuture<HttpResponse<String>> post(String body) {
+        return post(body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    CompletableFuture<HttpResponse<String>> post(byte[] body) {
         return CLIENT.sendAsync(chat(body), BodyHandlers.ofString());
     }
 
     /** The lines of an answer as they come. */
     CompletableFuture<Stream<String>> lines(String body) {
-        return CLIENT.sendAsync(chat(body), BodyHandlers.ofLines()).thenApply(HttpResponse::body);
+        return CLIENT.sendAsync(chat(body.getBytes(StandardCharsets.UTF_8)), BodyHandlers.ofLines())
+                .thenApply(HttpResponse::body);
     }
 
-    private HttpRequest chat(String body) {
+    private HttpRequest chat(byte[] body) {
         return HttpRequest.newBuilder(uri("/v1/chat/completions"))
                 .header("Content-Type", "application/json")
                 .timeout(PATIENCE)
-                .POST(BodyPublishers.ofString(body))
+                .POST(BodyPublishers.ofByteArray(body))
                 .build();
     }
 
@@ -107,12 +112,6 @@ final class ServerProcess implements AutoCloseable {
                 .inheritIO()
                 .start();
         assertThat(kill.waitFor()).isZero();
-    }
-
-    /** Waits for the end and tells the exit status. */
-    int exitStatus() throws InterruptedException {
-        assertThat(process.waitFor(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
-        return process.exitValue();
     }
 
     boolean isAlive() {

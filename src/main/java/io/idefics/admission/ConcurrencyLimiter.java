@@ -4,18 +4,21 @@ import io.github.resilience4j.bulkhead.Bulkhead;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 
-/** Bounds the number of requests that are served at the same time; nobody waits. */
+/** Bounds the number of requests that are served at the same time, and the memory of their bodies; nobody waits. */
 public final class ConcurrencyLimiter {
 
     private final Bulkhead bulkhead;
+    private final MemoryBudget memory;
 
     /**
      * Makes a limiter.
      *
      * @param bulkhead the count, which must refuse at once
+     * @param bodyBytes the most bytes of all bodies together
      */
-    public ConcurrencyLimiter(Bulkhead bulkhead) {
+    public ConcurrencyLimiter(Bulkhead bulkhead, long bodyBytes) {
         this.bulkhead = bulkhead;
+        this.memory = new MemoryBudget(bodyBytes);
     }
 
     /**
@@ -32,11 +35,16 @@ public final class ConcurrencyLimiter {
                             + " requests, the most it admits; try again later.",
                     null);
         }
-        return new Permit(bulkhead::onComplete);
+        return new Permit(memory, bulkhead::onComplete);
     }
 
     /** The number of requests that could be let in now. */
     public int available() {
         return bulkhead.getMetrics().getAvailableConcurrentCalls();
+    }
+
+    /** The bytes of bodies that there is room for now. */
+    long availableBytes() {
+        return memory.free();
     }
 }

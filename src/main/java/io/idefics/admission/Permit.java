@@ -1,21 +1,48 @@
 package io.idefics.admission;
 
-import java.util.concurrent.atomic.AtomicBoolean;
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
 
-/** The right of one request to be served; closing it again has no effect. */
+/** The right of one request to be served, with the memory that it has; closing it again has no effect. */
 public final class Permit implements AutoCloseable {
 
+    private final MemoryBudget memory;
     private final Runnable release;
-    private final AtomicBoolean released = new AtomicBoolean();
+    private long held;
+    private boolean released;
 
-    Permit(Runnable release) {
+    Permit(MemoryBudget memory, Runnable release) {
+        this.memory = memory;
         this.release = release;
+    }
+
+    /**
+     * Changes for how many bytes of a body there is room, until the permit is closed.
+     *
+     * @throws GenerationException of type {@link ErrorType#OVERLOADED} where the bodies of others leave too little
+     */
+    public synchronized void hold(long bytes) {
+        if (released) {
+            return; // abandoned in the meantime
+        }
+        if (!memory.take(bytes - held)) {
+            throw new GenerationException(
+                    ErrorType.OVERLOADED,
+                    "The service has no memory left for a body of " + bytes + " bytes; try again later.",
+                    null);
+        }
+        held = bytes;
     }
 
     @Override
     public void close() {
-        if (released.compareAndSet(false, true)) {
-            release.run();
+        synchronized (this) {
+            if (released) {
+                return;
+            }
+            released = true;
+            memory.take(-held);
         }
+        release.run();
     }
 }

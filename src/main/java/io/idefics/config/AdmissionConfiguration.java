@@ -4,6 +4,7 @@ import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.github.resilience4j.bulkhead.BulkheadRegistry;
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
+import io.idefics.web.WebProperties;
 import java.time.Duration;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
@@ -15,11 +16,13 @@ import org.springframework.context.annotation.Configuration;
 public class AdmissionConfiguration {
 
     @Bean
-    ConcurrencyLimiter concurrencyLimiter(BulkheadRegistry bulkheads, AdmissionProperties properties) {
+    ConcurrencyLimiter concurrencyLimiter(
+            BulkheadRegistry bulkheads, AdmissionProperties properties, WebProperties web) {
         BulkheadConfig config = BulkheadConfig.custom()
                 .maxConcurrentCalls(properties.maxConcurrentRequests())
                 .maxWaitDuration(Duration.ZERO)
                 .build();
-        return new ConcurrencyLimiter(bulkheads.bulkhead("chat-completions", config));
+        return new ConcurrencyLimiter(
+                bulkheads.bulkhead("chat-completions", config), properties.bodyBytes(web.maxBodyBytes()));
     }
 }

@@ -16,6 +16,8 @@ import reactor.core.publisher.Mono;
 /** Holds a permit for each request, from before its body is read until its answer is written or abandoned. */
 public final class AdmissionFilter implements HandlerFilterFunction<ServerResponse, ServerResponse> {
 
+    private static final String PERMIT = Permit.class.getName();
+
     private final ConcurrencyLimiter limiter;
 
     public AdmissionFilter(ConcurrencyLimiter limiter) {
@@ -26,6 +28,7 @@ public final class AdmissionFilter implements HandlerFilterFunction<ServerRespon
     public Mono<ServerResponse> filter(ServerRequest request, HandlerFunction<ServerResponse> next) {
         return Mono.defer(() -> {
             Permit permit = limiter.acquire();
+            request.attributes().put(PERMIT, permit);
             // The answer is written after this Mono has ended, so each side releases; the second time is no-op.
             return Mono.defer(() -> next.handle(request))
                     .<ServerResponse>map(response -> new PermittedResponse(response, permit))
@@ -33,6 +36,12 @@ public final class AdmissionFilter implements HandlerFilterFunction<ServerRespon
                     .doOnError(failure -> permit.close())
                     .doOnCancel(permit::close);
         });
+    }
+
+    /** The permit of a request that has passed the filter. */
+    static Permit permit(ServerRequest request) {
+        return (Permit) request.attribute(PERMIT)
+                .orElseThrow(() -> new IllegalStateException("The request has not passed the admission filter"));
     }
 
     private record PermittedResponse(ServerResponse response, Permit permit) implements ServerResponse {

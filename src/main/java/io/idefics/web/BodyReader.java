@@ -1,6 +1,7 @@
 package io.idefics.web;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.admission.Permit;
 import java.util.List;
 import java.util.concurrent.TimeoutException;
 import org.springframework.core.io.buffer.DataBuffer;
@@ -36,19 +37,23 @@ public final class BodyReader {
 
     /**
      * The body, which must be one JSON object. Fails with status 415 for another content type or encoding, 413 for
-     * too many bytes (at once where the length is declared), 408 for a body that comes too slowly, and as
-     * {@link WireJson#readObject} for what is not JSON.
+     * too many bytes (at once where the length is declared), 503 where there is no memory for it, 408 for a body that
+     * comes too slowly, and as {@link WireJson#readObject} for what is not JSON.
      */
     public Mono<JsonNode> read(ServerRequest request) {
         return Mono.defer(() -> {
             requireJson(request.headers().asHttpHeaders());
-            requireLength(request.headers().asHttpHeaders().getContentLength());
+            long length = request.headers().asHttpHeaders().getContentLength();
+            requireLength(length);
+            Permit permit = AdmissionFilter.permit(request);
+            permit.hold(length >= 0 ? length : properties.maxBodyBytes());
             return DataBufferUtils.join(request.body(BodyExtractors.toDataBuffers()), properties.maxBodyBytes())
                     .timeout(properties.bodyTimeout())
                     .onErrorMap(DataBufferLimitException.class, e -> tooLarge("more than " + properties.maxBodyBytes()))
                     .onErrorMap(TimeoutException.class, e -> tooSlow())
                     .map(BodyReader::bytes)
                     .defaultIfEmpty(new byte[0])
+                    .doOnNext(bytes -> permit.hold(bytes.length))
                     .publishOn(parsing)
                     .map(json::readObject);
         });

@@ -24,12 +24,14 @@ class AdmissionFilterTest {
 
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
-    private final ConcurrencyLimiter limiter = new ConcurrencyLimiter(Bulkhead.of(
-            "test",
-            BulkheadConfig.custom()
-                    .maxConcurrentCalls(1)
-                    .maxWaitDuration(Duration.ZERO)
-                    .build()));
+    private final ConcurrencyLimiter limiter = new ConcurrencyLimiter(
+            Bulkhead.of(
+                    "test",
+                    BulkheadConfig.custom()
+                            .maxConcurrentCalls(1)
+                            .maxWaitDuration(Duration.ZERO)
+                            .build()),
+            1000);
     private final AdmissionFilter filter = new AdmissionFilter(limiter);
     private final MockServerWebExchange exchange = MockServerWebExchange.from(MockServerHttpRequest.post("/"));
 

@@ -18,6 +18,7 @@ import java.util.Random;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -40,6 +41,12 @@ class LimitsIT extends WebServerTest {
 
     @Autowired
     ConcurrencyLimiter limiter;
+
+    /** The connection of the test before may be done a moment after that test. */
+    @BeforeEach
+    void awaitRoom() {
+        assertEventuallyAdmits();
+    }
 
     @Test
     void post_bodyOfTheLimit_isTheLast() {
