@@ -17,7 +17,6 @@ import com.sun.jna.Platform;
 import io.idefics.checkpoint.CheckpointException;
 import io.idefics.checkpoint.CheckpointWeights;
 import io.idefics.checkpoint.IdeficsConfig;
-import io.idefics.checkpoint.TensorType;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -149,19 +148,6 @@ public final class IdeficsModel implements VisionTextModel {
         } catch (RuntimeException | Error e) {
             program.close();
             throw e;
-        }
-    }
-
-    /**
-     * The memory that the weights of a model take once they are loaded. While they are loaded, twice the largest tensor
-     * comes on top.
-     *
-     * @param stored the type of the tensors in the weight files
-     */
-    public static WeightMemory weightMemory(IdeficsConfig config, TensorType stored, LoadOptions options) {
-        try (Model program = ModelProgram.load(attributes(config), Device.cpu())) {
-            MatrixKernels kernels = kernels((PtSymbolBlock) program.getBlock());
-            return WeightPlan.of(config, name -> stored, options, kernels).memory();
         }
     }
 

@@ -3,13 +3,18 @@ package io.idefics.model;
 import io.idefics.checkpoint.IdeficsConfig;
 import io.idefics.checkpoint.IdeficsConfig.VisionConfig;
 import io.idefics.checkpoint.IdeficsParameters;
+import io.idefics.checkpoint.TensorType;
 import io.idefics.model.MemoryLedger.Share;
+import io.idefics.model.WeightPlan.Form;
+import io.idefics.model.WeightPlan.PlannedTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -31,10 +36,13 @@ public final class MemoryPlan {
     private static final double GPU_SHARE = 0.9; // the rest is for fragments
     private static final int FLOAT_BYTES = 4;
 
+    /** What the machine is taken to have: libtorch, which knows, need not be loaded yet. */
+    private static final MatrixKernels KERNELS = new MatrixKernels(true, true);
+
     /**
      * What the plan depends on besides the configuration of the checkpoint.
      *
-     * @param storedBytes bytes of a number of the checkpoint
+     * @param stored the type of the tensors of the checkpoint
      * @param layout how matrices lie on the CPU; null for the fastest, which is in memory of their own for bfloat16
      * @param contextLength the most tokens of a sequence
      * @param maxSequences the most sequences that run at the same time
@@ -47,7 +55,7 @@ public final class MemoryPlan {
      */
     public record Settings(
             ComputeType type,
-            int storedBytes,
+            TensorType stored,
             Quantization quantization,
             @Nullable WeightLayout layout,
             int contextLength,
@@ -65,7 +73,7 @@ public final class MemoryPlan {
         Settings with(Quantization other) {
             return new Settings(
                     type,
-                    storedBytes,
+                    stored,
                     other,
                     layout,
                     contextLength,
@@ -78,12 +86,8 @@ public final class MemoryPlan {
                     latentBytes);
         }
 
-        private int computeBytes() {
-            return type == ComputeType.BFLOAT16 ? 2 : 4;
-        }
-
         private boolean canMap() {
-            return quantization == Quantization.NONE && storedBytes == computeBytes();
+            return quantization == Quantization.NONE && stored == type.stored();
         }
 
         private boolean mapsMatrices() {
@@ -373,12 +377,10 @@ public final class MemoryPlan {
 
         private final IdeficsConfig config;
         private final Settings settings;
-        private final WeightSizes sizes;
 
         Sizes(IdeficsConfig config, Settings settings) {
             this.config = config;
             this.settings = settings;
-            this.sizes = new WeightSizes(settings.computeBytes(), settings.storedBytes(), settings.quantization());
         }
 
         /** One full context, or what was asked for. */
@@ -441,10 +443,13 @@ public final class MemoryPlan {
         }
 
         Replica replica(List<String> devices, int tokens) {
-            int[] deviceOfLayer = Placement.split(config, devices.size(), sizes::bytes);
+            Map<String, PlannedTensor> tensors = tensors(devices);
+            int[] deviceOfLayer =
+                    Placement.split(config, devices.size(), (name, shape) -> Objects.requireNonNull(tensors.get(name))
+                            .bytes());
             long[] weights = new long[devices.size()];
             long[] mapped = new long[devices.size()];
-            addWeights(devices, deviceOfLayer, weights, mapped);
+            addWeights(tensors.values(), deviceOfLayer, weights, mapped);
             int images = settings.images(imageBytes(config.gatedBlocks()));
             int latents = settings.latents(latentBytes());
             List<Part> parts = new ArrayList<>();
@@ -461,20 +466,36 @@ public final class MemoryPlan {
             return new Replica(List.copyOf(devices), deviceOfLayer, parts, new Slots(tokens, images, latents));
         }
 
-        private void addWeights(List<String> devices, int[] deviceOfLayer, long[] weights, long[] mapped) {
-            IdeficsParameters.expected(config).forEach((name, shape) -> {
-                int layer = Placement.layer(name, config);
-                int last = devices.size() - 1;
-                int device = layer >= 0 ? deviceOfLayer[layer] : Placement.isLast(name) ? last : 0;
-                boolean inPlace =
-                        devices.get(device).equals("cpu") && WeightSizes.isMapped(name, settings.mapsMatrices());
-                (inPlace ? mapped : weights)[device] += sizes.bytes(name, shape);
-            });
+        private Map<String, PlannedTensor> tensors(List<String> devices) {
+            LoadOptions options = new LoadOptions(
+                    settings.type(), settings.quantization(), settings.layout(), devices, null, (bytes, total) -> {});
+            Map<String, PlannedTensor> tensors = new HashMap<>();
+            WeightPlan.of(config, name -> settings.stored(), options, KERNELS)
+                    .tensors()
+                    .forEach(tensor -> tensors.put(tensor.name(), tensor));
+            return tensors;
+        }
+
+        private void addWeights(Collection<PlannedTensor> tensors, int[] deviceOfLayer, long[] weights, long[] mapped) {
+            for (PlannedTensor tensor : tensors) {
+                int layer = Placement.layer(tensor.name(), config);
+                int last = weights.length - 1;
+                int device = layer >= 0 ? deviceOfLayer[layer] : Placement.isLast(tensor.name()) ? last : 0;
+                (tensor.form() == Form.MAPPED ? mapped : weights)[device] += tensor.bytes();
+            }
+        }
+
+        /** The largest tensor in float32, the form in which it may pass through memory when it is converted. */
+        private long largestInFloat() {
+            return IdeficsParameters.expected(config).values().stream()
+                    .mapToLong(shape -> Arrays.stream(shape).reduce(FLOAT_BYTES, Math::multiplyExact))
+                    .max()
+                    .orElse(0);
         }
 
         /** A key and a value in each layer. */
         private long bytesPerToken(int layers) {
-            return 2L * layers * config.hiddenSize() * settings.computeBytes();
+            return 2L * layers * config.hiddenSize() * settings.type().byteSize();
         }
 
         /** Keys and values of the gated blocks for the latents of one picture, float32. */
@@ -494,7 +515,7 @@ public final class MemoryPlan {
             if (last) {
                 bytes += 2L * settings.maxSequences() * config.totalVocabSize() * FLOAT_BYTES; // both halves, joined
             }
-            return Math.max(bytes, WeightSizes.largestInFloat(config));
+            return Math.max(bytes, largestInFloat());
         }
 
         /**
@@ -503,7 +524,7 @@ public final class MemoryPlan {
          */
         private long decoderWorkspace() {
             long tokens = Math.max(settings.maxStepTokens(), settings.maxSequences());
-            long compute = settings.computeBytes();
+            long compute = settings.type().byteSize();
             long attention = config.hiddenSize() * (6L * FLOAT_BYTES + 4 * compute);
             long feedForward = config.intermediateSize() * (2L * FLOAT_BYTES + 2 * compute);
             long gathered = 2L * settings.contextLength() * config.hiddenSize() * compute;
@@ -513,7 +534,7 @@ public final class MemoryPlan {
         /** One layer of the vision tower for a batch of pictures, and the pixels. */
         private long visionWorkspace() {
             VisionConfig vision = config.visionConfig();
-            long compute = settings.computeBytes();
+            long compute = settings.type().byteSize();
             long pixels = 3L * vision.imageSize() * vision.imageSize() * FLOAT_BYTES;
             long patch = vision.embedDim() * (3L * FLOAT_BYTES + 4 * compute)
                     + vision.intermediateSize() * (FLOAT_BYTES + 2 * compute);

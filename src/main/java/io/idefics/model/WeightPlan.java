@@ -61,33 +61,40 @@ record WeightPlan(List<PlannedTensor> tensors, int refused) {
         List<PlannedTensor> tensors = new ArrayList<>();
         int[] refused = {0};
         IdeficsParameters.expected(config).forEach((name, shape) -> {
-            TensorType type = stored.apply(name);
+            PlannedTensor tensor = tensor(name, shape, stored.apply(name), options, kernels);
             Form wanted = wantedForm(name, shape, options);
-            Form form = possibleForm(wanted, shape, options, kernels);
-            if (form != wanted) {
+            if (wanted.isQuantized() && tensor.form() != wanted) {
                 refused[0]++;
             }
-            if (form == Form.PLAIN) {
-                form = unquantizedForm(name, shape, type, options, kernels);
-            }
-            int group = form == Form.INT4 ? group(shape[1]) : 0;
-            tensors.add(new PlannedTensor(name, type, shape, form, group, bytes(form, shape, type, group, options)));
+            tensors.add(tensor);
         });
         return new WeightPlan(List.copyOf(tensors), refused[0]);
+    }
+
+    /** The plan for one tensor of {@link IdeficsParameters#expected}. */
+    static PlannedTensor tensor(
+            String name, long[] shape, TensorType stored, LoadOptions options, MatrixKernels kernels) {
+        Form form = possibleForm(wantedForm(name, shape, options), shape, options, kernels);
+        if (form == Form.PLAIN) {
+            form = unquantizedForm(name, shape, stored, options, kernels);
+        }
+        int group = form == Form.INT4 ? group(shape[1]) : 0;
+        long elements = elements(shape);
+        long bytes =
+                switch (form) {
+                    case MAPPED -> elements * stored.byteSize();
+                    case COPIED, PLAIN, PACKED ->
+                        elements * loadedType(name, shape, stored, options).byteSize();
+                    case INT8 -> elements + shape[0] * Float.BYTES;
+                    case INT4 ->
+                        elements / 2 + elements / group * 2 * options.type().byteSize();
+                };
+        return new PlannedTensor(name, stored, shape, form, group, bytes);
     }
 
     /** The bytes of all tensors in the weight files. */
     long storedBytes() {
         return tensors.stream().mapToLong(PlannedTensor::storedBytes).sum();
-    }
-
-    WeightMemory memory() {
-        long mapped = tensors.stream()
-                .filter(tensor -> tensor.form() == Form.MAPPED)
-                .mapToLong(PlannedTensor::bytes)
-                .sum();
-        long all = tensors.stream().mapToLong(PlannedTensor::bytes).sum();
-        return new WeightMemory(all - mapped, mapped);
     }
 
     /** The tensors of the quantised forms, in the order of the model. */
@@ -129,7 +136,7 @@ record WeightPlan(List<PlannedTensor> tensors, int refused) {
 
     private static Form unquantizedForm(
             String name, long[] shape, TensorType stored, LoadOptions options, MatrixKernels kernels) {
-        boolean fits = options.onCpu() && stored == options.type().stored();
+        boolean fits = options.onCpu() && stored == loadedType(name, shape, stored, options);
         if (isTable(name)) {
             return options.onCpu() ? Form.MAPPED : Form.COPIED;
         }
@@ -143,14 +150,13 @@ record WeightPlan(List<PlannedTensor> tensors, int refused) {
         return fits ? Form.MAPPED : Form.PLAIN;
     }
 
-    private static long bytes(Form form, long[] shape, TensorType stored, int group, LoadOptions options) {
-        long elements = elements(shape);
-        return switch (form) {
-            case MAPPED, COPIED -> elements * stored.byteSize();
-            case PLAIN, PACKED -> elements * options.type().byteSize();
-            case INT8 -> elements + shape[0] * Float.BYTES;
-            case INT4 -> elements / 2 + elements / group * 2 * options.type().byteSize();
-        };
+    /** The type in which the program takes a tensor that is not quantised. */
+    private static TensorType loadedType(String name, long[] shape, TensorType stored, LoadOptions options) {
+        if (isTable(name)) {
+            return stored;
+        }
+        // Biases go with their matrix; norms, gates, the patch convolution and learned states are float32.
+        return isMatrix(name, shape) || isBias(name) ? options.type().stored() : TensorType.F32;
     }
 
     /** Tables are looked up, row by row, so that most of a mapping is never read. */
@@ -163,6 +169,10 @@ record WeightPlan(List<PlannedTensor> tensors, int refused) {
                 && name.endsWith(".weight")
                 && !isTable(name)
                 && !name.endsWith(".position_embedding.weight");
+    }
+
+    private static boolean isBias(String name) {
+        return name.endsWith("_proj.bias") || name.endsWith(".fc1.bias") || name.endsWith(".fc2.bias");
     }
 
     private static long elements(long[] shape) {

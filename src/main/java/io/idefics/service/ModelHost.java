@@ -260,7 +260,7 @@ public final class ModelHost implements AutoCloseable {
         Integer limit = properties.maxContextLength();
         return new MemoryPlan.Settings(
                 type,
-                stored.byteSize(),
+                stored,
                 properties.quantization(),
                 properties.layout(),
                 limit == null ? config.contextLength() : limit,

@@ -7,8 +7,8 @@ import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.idefics.checkpoint.CheckpointWeights;
 import io.idefics.checkpoint.IdeficsConfig;
-import io.idefics.checkpoint.IdeficsParameters;
 import io.idefics.checkpoint.ModelDirectory;
+import io.idefics.model.WeightPlan.PlannedTensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -163,16 +163,17 @@ public final class IdeficsModelBenchmark {
 
     /** The bytes of the tensors that a token goes through: all but those that images alone need, and the embeddings. */
     private static double decodeBytes(IdeficsConfig config, ComputeType type, Quantization quantization) {
-        WeightSizes sizes = new WeightSizes(type.byteSize(), type.byteSize(), quantization);
+        LoadOptions options = LoadOptions.of(type, "cpu").withQuantization(quantization);
         double bytes = 0;
-        for (var parameter : IdeficsParameters.expected(config).entrySet()) {
-            String name = parameter.getKey();
+        for (PlannedTensor tensor : WeightPlan.of(config, name -> type.stored(), options, MatrixKernels.PLAIN)
+                .tensors()) {
+            String name = tensor.name();
             boolean decoder = name.startsWith("model.layers.") || name.startsWith("lm_head.");
             boolean gated = name.startsWith("model.gated_cross_attn_layers.")
                     && !name.contains(".cross_attn.k_proj.")
                     && !name.contains(".cross_attn.v_proj.");
             if (decoder || gated || name.equals("model.norm.weight")) {
-                bytes += sizes.bytes(name, parameter.getValue());
+                bytes += tensor.bytes();
             }
         }
         return bytes;

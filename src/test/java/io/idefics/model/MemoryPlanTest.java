@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.idefics.checkpoint.IdeficsConfig;
 import io.idefics.checkpoint.IdeficsParameters;
+import io.idefics.checkpoint.ModelDirectory;
+import io.idefics.checkpoint.TensorType;
 import io.idefics.checkpoint.TestModels;
 import io.idefics.model.MemoryPlan.Part;
 import io.idefics.model.MemoryPlan.Settings;
+import io.idefics.testing.MiniEvaluation;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,13 +27,7 @@ class MemoryPlanTest {
 
     @Test
     void weights_9bInBfloat16_areTwoBytesAParameterAndFourWhereFloat32IsKept() {
-        long float32 = 32 * 2 * 4096 + 4096; // the norms of the decoder
-        float32 += 8 * (2 * 4096 + 2 + 2 * 128); // norms, gates and query and key norms of the gated blocks
-        float32 += 1280 + 1280 * 3 * 14 * 14 + 257 * 1280 + 2 * 2 * 1280 + 32 * 4 * 1280; // the vision tower
-        float32 += 64 * 1280 + 2 * 1280 + 6 * (3 * 2 * 1280); // the resampler
-        if (SMALL.perceiverConfig().qkLayerNorms()) {
-            float32 += 6 * 2 * 2 * 96;
-        }
+        long float32 = float32ParametersOf9b();
 
         Part part = part(plan(SMALL, BFLOAT16, CPU, 100 * GB));
         long embeddings = 2 * 32002L * 4096;
@@ -60,16 +57,31 @@ class MemoryPlanTest {
         assertThat(int8 / 1e9).isBetween(79.5, 80.0);
         assertThat(int4 / 1e9).isBetween(42.0, 43.0);
         String matrix = "model.layers.0.mlp.up_proj.weight";
-        assertThat(new WeightSizes(2, 2, Quantization.INT8).bytes(matrix, shape(64, 256)))
-                .isEqualTo(64 * 256 + 64 * 4);
-        assertThat(new WeightSizes(2, 2, Quantization.INT4).bytes(matrix, shape(64, 256)))
-                .isEqualTo(64 * 128 + 64 * 2 * 2 * 2);
-        assertThat(new WeightSizes(2, 2, Quantization.INT4).bytes(matrix, shape(64, 96)))
-                .as("groups of 32")
-                .isEqualTo(64 * 48 + 64 * 3 * 2 * 2);
-        assertThat(new WeightSizes(2, 2, Quantization.INT4).bytes(matrix, shape(10, 256)))
+        assertThat(bytes(matrix, Quantization.INT8, 64, 256)).isEqualTo(64 * 256 + 64 * 4);
+        assertThat(bytes(matrix, Quantization.INT4, 64, 256)).isEqualTo(64 * 128 + 64 * 2 * 2 * 2);
+        assertThat(bytes(matrix, Quantization.INT4, 64, 96)).as("groups of 32").isEqualTo(64 * 48 + 64 * 3 * 2 * 2);
+        assertThat(bytes(matrix, Quantization.INT4, 10, 256))
                 .as("rows that four bits cannot have")
                 .isEqualTo(10 * 256 + 10 * 4);
+    }
+
+    @Test
+    void weights_layouts_countWhatIsCopiedAndWhatIsMapped() {
+        IdeficsConfig config = ModelDirectory.open(MiniEvaluation.MODEL).config();
+        Part packed = part(plan(config, BFLOAT16, CPU, 100 * GB));
+        Part mapped = part(plan(
+                config,
+                settings(ComputeType.BFLOAT16, Quantization.NONE, WeightLayout.MAPPED, null, null, null),
+                CPU,
+                100 * GB));
+        Part int8 = part(plan(config, settings(Quantization.INT8), CPU, 100 * GB));
+
+        long embeddings = (1000L + 3) * 192 * 2;
+        assertThat(mapped.mapped() + mapped.weights()).isEqualTo(packed.mapped() + packed.weights());
+        assertThat(mapped.weights()).as("what is widened to float32").isLessThan(packed.weights() / 10);
+        assertThat(packed.mapped()).isEqualTo(embeddings);
+        assertThat(int8.mapped()).isEqualTo(embeddings);
+        assertThat(int8.weights()).isBetween(packed.weights() / 2, packed.weights() * 6 / 10);
     }
 
     @Test
@@ -149,7 +161,7 @@ class MemoryPlanTest {
 
         Part part = part(plan(SMALL, mapped, CPU, 16 * GB));
 
-        assertThat(part.weights()).isZero();
+        assertThat(part.weights()).as("what is widened").isEqualTo(4 * float32ParametersOf9b());
         assertThat(part.mapped()).isGreaterThan(17 * GB);
         assertThat(part.cache()).as("one context").isEqualTo(2048 * 2L * 32 * 4096 * 2);
         assertThat(part(plan(SMALL, mapped, CPU, 30 * GB)).cache()).isBetween(8 * GB, 10 * GB);
@@ -299,12 +311,35 @@ class MemoryPlanTest {
             Long keyValueBytes,
             Long imageBytes,
             Long latentBytes) {
-        int storedBytes = type == ComputeType.FLOAT32 ? 4 : 2;
         return new Settings(
-                type, storedBytes, quantization, layout, 2048, 16, 512, 4, 16, keyValueBytes, imageBytes, latentBytes);
+                type,
+                type.stored(),
+                quantization,
+                layout,
+                2048,
+                16,
+                512,
+                4,
+                16,
+                keyValueBytes,
+                imageBytes,
+                latentBytes);
     }
 
-    private static long[] shape(long... shape) {
-        return shape;
+    private static long float32ParametersOf9b() {
+        long float32 = 32 * 2 * 4096 + 4096; // the norms of the decoder
+        float32 += 8 * (2 * 4096 + 2 + 2 * 128); // norms, gates and query and key norms of the gated blocks
+        float32 += 1280 + 1280 * 3 * 14 * 14 + 257 * 1280 + 2 * 2 * 1280 + 32 * 4 * 1280; // the vision tower
+        float32 += 64 * 1280 + 2 * 1280 + 6 * (3 * 2 * 1280); // the resampler
+        if (SMALL.perceiverConfig().qkLayerNorms()) {
+            float32 += 6 * 2 * 2 * 96;
+        }
+        return float32;
+    }
+
+    private static long bytes(String name, Quantization quantization, long... shape) {
+        LoadOptions options = LoadOptions.of(ComputeType.BFLOAT16, "cpu").withQuantization(quantization);
+        return WeightPlan.tensor(name, shape, TensorType.BF16, options, MatrixKernels.PLAIN)
+                .bytes();
     }
 }

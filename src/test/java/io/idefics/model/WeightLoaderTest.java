@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.idefics.checkpoint.CheckpointWeights;
 import io.idefics.checkpoint.ModelDirectory;
 import io.idefics.checkpoint.SafetensorsFile;
-import io.idefics.checkpoint.TensorType;
 import io.idefics.testing.MiniEvaluation;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -201,25 +200,6 @@ class WeightLoaderTest {
         float[] actual = logits(options.withQuantizedCache(file.resolve("below")), ModelProgram.KERNELS, 1);
 
         assertThat(distance(actual, expected)).isZero();
-    }
-
-    @Test
-    void weightMemory_options_countWhatIsCopiedAndWhatIsMapped() {
-        var config = ModelDirectory.open(MiniEvaluation.MODEL).config();
-        LoadOptions options = LoadOptions.of(ComputeType.BFLOAT16, "cpu");
-
-        WeightMemory mapped =
-                IdeficsModel.weightMemory(config, TensorType.BF16, options.withLayout(WeightLayout.MAPPED));
-        WeightMemory packed =
-                IdeficsModel.weightMemory(config, TensorType.BF16, options.withLayout(WeightLayout.PACKED));
-        WeightMemory int8 =
-                IdeficsModel.weightMemory(config, TensorType.BF16, options.withQuantization(Quantization.INT8));
-
-        long embeddings = (1000L + 3) * 192 * 2;
-        assertThat(mapped).isEqualTo(new WeightMemory(0, packed.resident() + packed.mapped()));
-        assertThat(packed.mapped()).isEqualTo(embeddings);
-        assertThat(int8.mapped()).isEqualTo(embeddings);
-        assertThat(int8.resident()).isBetween(packed.resident() / 2, packed.resident() * 6 / 10);
     }
 
     /** Turns the last bytes of the file, which are scales, into zeros. */
