@@ -13,6 +13,7 @@ import io.idefics.service.ModelHost;
 import io.idefics.service.ModelRegistry;
 import io.idefics.service.ModelsProperties;
 import io.idefics.service.ModelsProperties.ModelProperties;
+import io.idefics.service.PictureCache;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
@@ -89,6 +90,11 @@ class ModelConfiguration {
     }
 
     @Bean
+    PictureCache pictureCache(ImageProperties properties) {
+        return new PictureCache(properties.cacheBytes());
+    }
+
+    @Bean
     ImageFetcher imageFetcher(ImageProperties properties, ObjectProvider<BuildProperties> build) {
         BuildProperties info = build.getIfAvailable();
         return new ImageFetcher(properties, info == null ? "dev" : info.getVersion());
@@ -96,7 +102,11 @@ class ModelConfiguration {
 
     @Bean
     CompletionService completionService(
-            ModelRegistry registry, ImageFetcher fetcher, ImageDecoder decoder, Scheduler preparationScheduler) {
-        return new EngineCompletionService(registry, fetcher, decoder, preparationScheduler);
+            ModelRegistry registry,
+            ImageFetcher fetcher,
+            ImageDecoder decoder,
+            PictureCache pictures,
+            Scheduler preparationScheduler) {
+        return new EngineCompletionService(registry, fetcher, decoder, pictures, preparationScheduler);
     }
 }

@@ -6,6 +6,7 @@ import jakarta.validation.constraints.NotNull;
 import jakarta.validation.constraints.Positive;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.springframework.util.unit.DataSize;
@@ -29,6 +30,8 @@ import org.springframework.validation.annotation.Validated;
  * @param applyExifOrientation whether pictures are turned upright; the reference implementation does not do it
  * @param maxDecodingBytes memory that all decoding at one time may take; further pictures wait
  * @param maxConcurrentFetches fetches at one time; further ones wait for up to the fetch timeout
+ * @param cacheSize memory for decoded and resized pictures, so that the next turn of a conversation does not decode them
+ *     again; 0 for none, by default a sixteenth of the Java heap
  */
 @Validated
 @ConfigurationProperties("idefics.image")
@@ -45,13 +48,19 @@ public record ImageProperties(
         @DefaultValue("true") boolean httpEnabled,
         @DefaultValue("true") boolean applyExifOrientation,
         @DefaultValue("512MB") @NotNull DataSize maxDecodingBytes,
-        @DefaultValue("32") @Positive int maxConcurrentFetches) {
+        @DefaultValue("32") @Positive int maxConcurrentFetches,
+        @Nullable DataSize cacheSize) {
+
+    private static final int HEAP_SHARE = 16;
 
     public ImageProperties {
         requirePositive("max-bytes", maxBytes.toBytes());
         requirePositive("max-decoding-bytes", maxDecodingBytes.toBytes());
         requirePositive("connect-timeout", connectTimeout.toMillis());
         requirePositive("fetch-timeout", fetchTimeout.toMillis());
+        if (cacheSize != null && cacheSize.isNegative()) {
+            throw new IllegalArgumentException("idefics.image.cache-size is " + cacheSize + "; it cannot be negative");
+        }
         if (maxBytes.toBytes() > Integer.MAX_VALUE / 2) {
             throw new IllegalArgumentException("idefics.image.max-bytes is " + maxBytes + "; at most 1 GB is possible");
         }
@@ -63,6 +72,11 @@ public record ImageProperties(
     /** The limits on the size of a picture. */
     public ImageLimits limits() {
         return new ImageLimits(maxPixels, maxSide);
+    }
+
+    /** The bytes of decoded and resized pictures that are kept. */
+    public long cacheBytes() {
+        return cacheSize == null ? Runtime.getRuntime().maxMemory() / HEAP_SHARE : cacheSize.toBytes();
     }
 
     /** The limit on the bytes of one picture. */

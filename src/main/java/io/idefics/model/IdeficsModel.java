@@ -199,7 +199,8 @@ public final class IdeficsModel implements VisionTextModel {
 
     @Override
     public int encodingLayers() {
-        return config.visionConfig().numHiddenLayers();
+        int blocks = config.useResampler() ? config.perceiverConfig().depth() : 0;
+        return config.visionConfig().numHiddenLayers() + blocks;
     }
 
     @Override

@@ -11,7 +11,7 @@ public interface VisionTextModel extends AutoCloseable {
     /** The number of tokens of the vocabulary: the width of logits, and the end of the valid ids. */
     int vocabularySize();
 
-    /** The number of layers that a picture passes in {@link #advanceEncoding}. */
+    /** The number of layers that a picture passes in {@link #advanceEncoding}: of the vision tower, then of the resampler. */
     int encodingLayers();
 
     /**
@@ -27,7 +27,7 @@ public interface VisionTextModel extends AutoCloseable {
     void beginEncoding(List<PixelValues> images);
 
     /**
-     * Runs the next layers of the vision tower.
+     * Runs the next layers of the vision tower and of the resampler.
      *
      * @return whether the pictures are through
      */

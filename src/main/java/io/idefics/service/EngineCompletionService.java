@@ -27,14 +27,20 @@ public final class EngineCompletionService implements CompletionService {
     private final ModelRegistry registry;
     private final ImageFetcher fetcher;
     private final ImageDecoder decoder;
+    private final PictureCache pictures;
     private final Scheduler workers;
 
     /** @param workers runs what takes time and may block: tokenisation, decoding and resizing of pictures */
     public EngineCompletionService(
-            ModelRegistry registry, ImageFetcher fetcher, ImageDecoder decoder, Scheduler workers) {
+            ModelRegistry registry,
+            ImageFetcher fetcher,
+            ImageDecoder decoder,
+            PictureCache pictures,
+            Scheduler workers) {
         this.registry = registry;
         this.fetcher = fetcher;
         this.decoder = decoder;
+        this.pictures = pictures;
         this.workers = workers;
     }
 
@@ -98,7 +104,11 @@ public final class EngineCompletionService implements CompletionService {
     }
 
     private PixelValues pixelValues(byte[] bytes, ImageRef ref, IdeficsImageProcessor processor) {
-        return new PixelValues(processor.pixelValues(decoder.decode(bytes, ref.param())), processor.imageSize());
+        return pictures.get(
+                bytes,
+                processor,
+                () -> new PixelValues(
+                        processor.pixelValues(decoder.decode(bytes, ref.param())), processor.imageSize()));
     }
 
     /** All choices; they share the prompt, so that the engine runs it once. */

@@ -293,13 +293,18 @@ class IdeficsModel:
     self.norm = __torch__.idefics.nn.IdeficsRMSNorm(weights, prefix + ".norm", config.rms_norm_eps)
     return None
 
-  # vision_states (I, P, vision width) -> what cross-attention reads, (I, L, vision width)
-  def resample(self: __torch__.idefics.modeling.IdeficsModel, vision_states: Tensor) -> Tensor:
+  # Runs the next layers of the vision tower, and after them blocks of the resampler; true when all have run. What
+  # cross-attention reads is then there as the latents.
+  def encode(self: __torch__.idefics.modeling.IdeficsModel, encoding: __torch__.idefics.vision.ImageEncoding, layers: int) -> bool:
+    blocks = layers - self.vision_model.advance(encoding, layers)
     perceiver_resampler = self.perceiver_resampler
-    if perceiver_resampler is not None:
-      return perceiver_resampler.forward(vision_states)
+    if encoding.layer < len(self.vision_model.layers):
+      return False
+    elif perceiver_resampler is not None:
+      return perceiver_resampler.advance(encoding, blocks)
     else:
-      return vision_states
+      encoding.latents = encoding.states()
+      return True
 
   # Room for the keys and values of so many tokens.
   def token_cache(self: __torch__.idefics.modeling.IdeficsModel, slots: int) -> __torch__.idefics.modeling.Slots:
@@ -432,19 +437,20 @@ class IdeficsForVisionText2Text(Module):
     self.encoding = model.vision_model.begin(pixel_values.to(model.devices[0]))
     return None
 
-  # Runs the next layers of the vision tower; true when it is through.
+  # Runs the next layers of the vision tower and blocks of the resampler; true when the images are through.
   def advance_encoding(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, layers: int) -> bool:
     encoding = self.encoding
     assert encoding is not None, "no images are in the vision tower"
-    return self.loaded().vision_model.advance(encoding, layers)
+    return self.loaded().encode(encoding, layers)
 
-  # Stores the latents of the images that have come through the vision tower.
+  # Stores the latents of the images that are through.
   def end_encoding(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, slots: List[int]) -> NoneType:
     encoding = self.encoding
     latents = self.latents
     assert encoding is not None, "no images are in the vision tower"
     assert latents is not None, "the caches are not allocated"
-    states = self.loaded().resample(encoding.states())
+    states = encoding.latents
+    assert states is not None, "the images are not through"
     for i in range(len(slots)):
       latents[slots[i]] = states[i]
     self.encoding = None
@@ -497,4 +503,10 @@ class IdeficsForVisionText2Text(Module):
 
   # vision_states (I, P, vision width) -> (I, L, vision width)
   def resample(self: __torch__.idefics.modeling.IdeficsForVisionText2Text, vision_states: Tensor) -> Tensor:
-    return self.loaded().resample(vision_states)
+    model = self.loaded()
+    encoding = __torch__.idefics.vision.ImageEncoding(vision_states)
+    encoding.layer = len(model.vision_model.layers)
+    model.encode(encoding, model.config.resampler_depth)
+    latents = encoding.latents
+    assert latents is not None, "the resampler is not through"
+    return latents

@@ -3,6 +3,7 @@
 
 import __torch__.idefics.configuration
 import __torch__.idefics.nn
+import __torch__.idefics.vision
 
 
 class IdeficsPerceiverAttention:
@@ -77,10 +78,19 @@ class IdeficsPerceiverResampler:
     self.layer_norm = __torch__.idefics.nn.LayerNorm(weights, prefix + ".layer_norm", 1e-5)
     return None
 
-  # context (I, P, E) -> (I, L, E)
-  def forward(self: __torch__.idefics.perceiver.IdeficsPerceiverResampler, context: Tensor) -> Tensor:
-    x = self.latents.expand([context.size(0), -1, -1])  # (I, L, E)
-    for i in range(len(self.attentions)):
+  # Runs the next blocks; true when all have run.
+  def advance(self: __torch__.idefics.perceiver.IdeficsPerceiverResampler, encoding: __torch__.idefics.vision.ImageEncoding, blocks: int) -> bool:
+    context = encoding.states()  # (I, P, E)
+    x = encoding.latents
+    if x is None:
+      x = self.latents.expand([context.size(0), -1, -1])  # (I, L, E)
+    end = min(encoding.block + blocks, len(self.attentions))
+    for i in range(encoding.block, end):
       x = x + self.attentions[i].forward(context, x)
       x = x + self.mlps[i].forward(x)
-    return self.layer_norm.forward(x)
+    encoding.block = end
+    through = end == len(self.attentions)
+    if through:
+      x = self.layer_norm.forward(x)
+    encoding.latents = x
+    return through

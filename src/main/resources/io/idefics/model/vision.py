@@ -95,11 +95,15 @@ class ImageEncoding:
   x : Tensor  # (I, P and padding, E)
   patches : int
   layer : int
+  latents : Optional[Tensor]  # (I, L, E), when the resampler has begun
+  block : int  # of the resampler
   # x (I, P, E)
   def __init__(self: __torch__.idefics.vision.ImageEncoding, x: Tensor) -> NoneType:
     self.patches = x.size(1)
     self.x = torch.constant_pad_nd(x, [0, 0, 0, -x.size(1) % 24])
     self.layer = 0
+    self.latents = None
+    self.block = 0
     return None
 
   # The images so far, (I, P, E)
@@ -125,10 +129,11 @@ class IdeficsVisionTransformer:
   def begin(self: __torch__.idefics.vision.IdeficsVisionTransformer, pixel_values: Tensor) -> __torch__.idefics.vision.ImageEncoding:
     return __torch__.idefics.vision.ImageEncoding(self.pre_layrnorm.forward(self.embeddings.forward(pixel_values)))
 
-  # Runs the next layers; true when all have run.
-  def advance(self: __torch__.idefics.vision.IdeficsVisionTransformer, encoding: __torch__.idefics.vision.ImageEncoding, layers: int) -> bool:
+  # Runs the next layers, as long as there are any; returns how many.
+  def advance(self: __torch__.idefics.vision.IdeficsVisionTransformer, encoding: __torch__.idefics.vision.ImageEncoding, layers: int) -> int:
     end = min(encoding.layer + layers, len(self.layers))
     for i in range(encoding.layer, end):
       encoding.x = self.layers[i].forward(encoding.x, encoding.patches)
+    count = end - encoding.layer
     encoding.layer = end
-    return end == len(self.layers)
+    return count

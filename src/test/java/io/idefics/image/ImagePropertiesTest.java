@@ -38,7 +38,9 @@ class ImagePropertiesTest {
                         true,
                         true,
                         DataSize.ofMegabytes(512),
-                        32));
+                        32,
+                        null));
+        assertThat(properties.cacheBytes()).isEqualTo(Runtime.getRuntime().maxMemory() / 16);
         assertThat(properties.limits()).isEqualTo(ImageLimits.defaults());
     }
 
@@ -62,5 +64,13 @@ class ImagePropertiesTest {
                 .isThrownBy(() -> bind(Map.of("idefics.image.fetch-timeout", "0s")))
                 .havingRootCause()
                 .withMessage("idefics.image.fetch-timeout is 0; it has to be positive");
+    }
+
+    @Test
+    void bind_negativeCacheSize_isRefused() {
+        assertThatExceptionOfType(BindException.class)
+                .isThrownBy(() -> bind(Map.of("idefics.image.cache-size", "-1MB")))
+                .havingRootCause()
+                .withMessage("idefics.image.cache-size is -1048576B; it cannot be negative");
     }
 }
