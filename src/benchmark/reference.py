@@ -14,6 +14,7 @@ from transformers import DynamicCache, IdeficsForVisionText2Text
 
 ROUNDS = 5
 BATCH_PROMPT = 64
+STEPS_PER_ARRIVAL = 4
 
 
 def main():
@@ -24,12 +25,12 @@ def main():
     size = model.config.vision_config.image_size
     pixels = torch.randn(1, 3, size, size, dtype=model.dtype)
     ids = torch.randint(3, model.config.vocab_size, (1, prompt_tokens))
-    times = {"encode_ms": [], "prefill_ms": [], "decode_ms_per_token": [], "batch_ms_per_step": []}
+    names = ["encode_ms", "prefill_ms", "decode_ms_per_token", "batch_ms_per_step", "batch_with_arrivals_ms_per_step"]
+    times = {name: [] for name in names}
     with torch.inference_mode():
         for turn in range(ROUNDS + 1):
             start = time.perf_counter()
-            states = model.model.vision_model(pixel_values=pixels).last_hidden_state
-            states = model.model.perceiver_resampler(states)
+            states = encode(model, pixels)
             encoded = time.perf_counter()
             cache = DynamicCache()
             run(model, ids, states, cache)
@@ -48,9 +49,19 @@ def main():
             start = time.perf_counter()
             for i in range(decode_tokens):
                 run(model, torch.full((batch, 1), 7 + i), states, cache)
+            decoded = time.perf_counter()
+            for i in range(decode_tokens):
+                if i % STEPS_PER_ARRIVAL == 0:  # a new conversation, as if it could join the batch at no cost
+                    run(model, ids[:, :BATCH_PROMPT], encode(model, pixels), DynamicCache())
+                run(model, torch.full((batch, 1), 7 + i), states, cache)
             if turn > 0:
-                times["batch_ms_per_step"].append((time.perf_counter() - start) * 1e3 / decode_tokens)
+                times["batch_ms_per_step"].append((decoded - start) * 1e3 / decode_tokens)
+                times["batch_with_arrivals_ms_per_step"].append((time.perf_counter() - decoded) * 1e3 / decode_tokens)
     print(json.dumps({name: statistics.median(values) for name, values in times.items()}))
+
+
+def encode(model, pixels):
+    return model.model.perceiver_resampler(model.model.vision_model(pixel_values=pixels).last_hidden_state)
 
 
 def run(model, ids, states, cache):

@@ -1,8 +1,6 @@
 package io.idefics.model;
 
-import io.idefics.checkpoint.IdeficsConfig;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -60,12 +58,5 @@ public record LoadOptions(
     /** Whether all of the model is on the CPU. */
     boolean onCpu() {
         return devices.stream().allMatch(device -> device.startsWith("cpu"));
-    }
-
-    /** Where each decoder layer lives, (layers). */
-    List<String> layerDevices(IdeficsConfig config) {
-        return Arrays.stream(Placement.split(config, devices.size()))
-                .mapToObj(devices::get)
-                .toList();
     }
 }

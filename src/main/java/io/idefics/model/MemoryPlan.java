@@ -9,12 +9,10 @@ import io.idefics.model.WeightPlan.Form;
 import io.idefics.model.WeightPlan.PlannedTensor;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -443,13 +441,11 @@ public final class MemoryPlan {
         }
 
         Replica replica(List<String> devices, int tokens) {
-            Map<String, PlannedTensor> tensors = tensors(devices);
-            int[] deviceOfLayer =
-                    Placement.split(config, devices.size(), (name, shape) -> Objects.requireNonNull(tensors.get(name))
-                            .bytes());
+            WeightPlan plan = weights(devices);
+            int[] deviceOfLayer = plan.deviceOfLayer(config, devices.size());
             long[] weights = new long[devices.size()];
             long[] mapped = new long[devices.size()];
-            addWeights(tensors.values(), deviceOfLayer, weights, mapped);
+            addWeights(plan.tensors(), deviceOfLayer, weights, mapped);
             int images = settings.images(imageBytes(config.gatedBlocks()));
             int latents = settings.latents(latentBytes());
             List<Part> parts = new ArrayList<>();
@@ -466,17 +462,13 @@ public final class MemoryPlan {
             return new Replica(List.copyOf(devices), deviceOfLayer, parts, new Slots(tokens, images, latents));
         }
 
-        private Map<String, PlannedTensor> tensors(List<String> devices) {
+        private WeightPlan weights(List<String> devices) {
             LoadOptions options = new LoadOptions(
                     settings.type(), settings.quantization(), settings.layout(), devices, null, (bytes, total) -> {});
-            Map<String, PlannedTensor> tensors = new HashMap<>();
-            WeightPlan.of(config, name -> settings.stored(), options, KERNELS)
-                    .tensors()
-                    .forEach(tensor -> tensors.put(tensor.name(), tensor));
-            return tensors;
+            return WeightPlan.of(config, name -> settings.stored(), options, KERNELS);
         }
 
-        private void addWeights(Collection<PlannedTensor> tensors, int[] deviceOfLayer, long[] weights, long[] mapped) {
+        private void addWeights(List<PlannedTensor> tensors, int[] deviceOfLayer, long[] weights, long[] mapped) {
             for (PlannedTensor tensor : tensors) {
                 int layer = Placement.layer(tensor.name(), config);
                 int last = weights.length - 1;

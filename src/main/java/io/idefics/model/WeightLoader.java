@@ -20,12 +20,14 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,17 +64,17 @@ final class WeightLoader {
     private WeightLoader(
             PtSymbolBlock program,
             NDManager cpu,
-            IdeficsConfig config,
             CheckpointWeights weights,
             LoadOptions options,
             MatrixKernels kernels,
+            int[] deviceOfLayer,
             long totalBytes) {
         this.program = program;
         this.cpu = cpu;
         this.weights = weights;
         this.options = options;
         this.kernels = kernels;
-        this.handle = newWeights(config);
+        this.handle = newWeights(deviceOfLayer);
         this.progress = new Progress(totalBytes, options.listener());
     }
 
@@ -96,7 +98,9 @@ final class WeightLoader {
                     plan.refused(),
                     options.quantization());
         }
-        WeightLoader loader = new WeightLoader(program, cpu, config, weights, options, kernels, plan.storedBytes());
+        int[] deviceOfLayer = plan.deviceOfLayer(config, options.devices().size());
+        WeightLoader loader =
+                new WeightLoader(program, cpu, weights, options, kernels, deviceOfLayer, plan.storedBytes());
         try (IValue handle = loader.handle) {
             loader.load(plan);
             IValueUtils.runMethod(program, "load", handle).close();
@@ -170,9 +174,11 @@ final class WeightLoader {
         }
     }
 
-    private IValue newWeights(IdeficsConfig config) {
+    private IValue newWeights(int[] deviceOfLayer) {
+        String layers =
+                Arrays.stream(deviceOfLayer).mapToObj(options.devices()::get).collect(Collectors.joining(","));
         try (IValue type = IValue.from((long) options.type().torchType());
-                IValue devices = IValue.from(String.join(",", options.layerDevices(config)))) {
+                IValue devices = IValue.from(layers)) {
             return IValueUtils.runMethod(program, "new_weights", type, devices);
         }
     }

@@ -6,7 +6,10 @@ import io.idefics.checkpoint.TensorType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * What becomes of each tensor of a checkpoint when it is loaded.
@@ -95,6 +98,12 @@ record WeightPlan(List<PlannedTensor> tensors, int refused) {
     /** The bytes of all tensors in the weight files. */
     long storedBytes() {
         return tensors.stream().mapToLong(PlannedTensor::storedBytes).sum();
+    }
+
+    /** For each decoder layer the index of its device: no device has more than it must, (layers). */
+    int[] deviceOfLayer(IdeficsConfig config, int devices) {
+        Map<String, Long> bytes = tensors.stream().collect(Collectors.toMap(PlannedTensor::name, PlannedTensor::bytes));
+        return Placement.split(config, devices, (name, shape) -> Objects.requireNonNull(bytes.get(name)));
     }
 
     /** The tensors of the quantised forms, in the order of the model. */

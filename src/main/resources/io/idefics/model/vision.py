@@ -82,9 +82,10 @@ class IdeficsVisionEncoderLayer:
     self.mlp = __torch__.idefics.vision.IdeficsVisionMLP(weights, prefix + ".mlp", config)
     return None
 
+  # x (I, P and padding, E), which is overwritten
   def forward(self: __torch__.idefics.vision.IdeficsVisionEncoderLayer, x: Tensor, patches: int) -> Tensor:
-    x = x + self.self_attn.forward(self.layer_norm1.forward(x), patches)
-    return x + self.mlp.forward(self.layer_norm2.forward(x))
+    x = x.add_(self.self_attn.forward(self.layer_norm1.forward(x), patches))
+    return x.add_(self.mlp.forward(self.layer_norm2.forward(x)))
 
 
 # Images on their way through the tower: a batch can stop after any layer, so that it does not hold up others.

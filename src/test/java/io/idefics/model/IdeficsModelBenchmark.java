@@ -20,8 +20,8 @@ import java.util.Random;
 
 /**
  * Times the parts of an answer on a checkpoint: encoding of a picture, prefill of a prompt, decode of one token at a
- * time, and decode of a batch of conversations that have a picture each. {@code src/benchmark} runs it in turn with the
- * reference implementation.
+ * time, and decode of a batch of conversations that have a picture each, with and without new ones that arrive.
+ * {@code src/benchmark} runs it in turn with the reference implementation.
  *
  * <p>The share of the roof is how near decode comes to reading the weights of a token once at the speed of memory, which
  * is measured by summing up a large array.
@@ -34,6 +34,9 @@ public final class IdeficsModelBenchmark {
     private static final int ROUNDS = 5;
     private static final int BATCH_PROMPT = 64;
     private static final int ROOM = 1024;
+
+    /** Steps of the batch until the next conversation is replaced by a new one, with a new picture. */
+    private static final int STEPS_PER_ARRIVAL = 4;
 
     private final IdeficsModel model;
     private final List<PixelValues> pictures = new ArrayList<>();
@@ -102,10 +105,12 @@ public final class IdeficsModelBenchmark {
         List<Double> prefill = new ArrayList<>();
         List<Double> decode = new ArrayList<>();
         List<Double> batched = new ArrayList<>();
+        List<Double> joined = new ArrayList<>();
         for (int round = 0; round <= ROUNDS; round++) {
             long start = System.nanoTime();
             encode(0);
             long encoded = System.nanoTime();
+            project(0);
             model.forward(new Step(List.of(row(0, prompt, 0))));
             long prefilled = System.nanoTime();
             for (int i = 0; i < decodeTokens; i++) {
@@ -120,6 +125,7 @@ public final class IdeficsModelBenchmark {
         }
         for (int image = 1; image < batch; image++) {
             encode(image);
+            project(image);
         }
         int[] shortPrompt = Arrays.copyOf(prompt, BATCH_PROMPT);
         for (int row = 0; row < batch; row++) {
@@ -128,14 +134,21 @@ public final class IdeficsModelBenchmark {
         for (int round = 0; round <= ROUNDS; round++) {
             long start = System.nanoTime();
             for (int i = 0; i < decodeTokens; i++) {
-                List<Step.Row> rows = new ArrayList<>();
-                for (int row = 0; row < batch; row++) {
-                    rows.add(row(row, new int[] {7 + i + row}, BATCH_PROMPT + i));
+                decodeBatch(i);
+            }
+            long decoded = System.nanoTime();
+            for (int i = 0; i < decodeTokens; i++) {
+                if (i % STEPS_PER_ARRIVAL == 0) {
+                    int row = i / STEPS_PER_ARRIVAL % batch;
+                    encode(row);
+                    project(row);
+                    model.forward(new Step(List.of(row(row, shortPrompt, 0))));
                 }
-                model.forward(new Step(rows));
+                decodeBatch(i);
             }
             if (round > 0) {
-                batched.add((System.nanoTime() - start) / 1e6 / decodeTokens);
+                batched.add((decoded - start) / 1e6 / decodeTokens);
+                joined.add((System.nanoTime() - decoded) / 1e6 / decodeTokens);
             }
         }
         Map<String, Double> result = new LinkedHashMap<>();
@@ -143,6 +156,7 @@ public final class IdeficsModelBenchmark {
         result.put("prefill_ms", median(prefill));
         result.put("decode_ms_per_token", median(decode));
         result.put("batch_ms_per_step", median(batched));
+        result.put("batch_with_arrivals_ms_per_step", median(joined));
         return result;
     }
 
@@ -150,7 +164,19 @@ public final class IdeficsModelBenchmark {
         model.beginEncoding(List.of(pictures.get(image)));
         model.advanceEncoding(model.encodingLayers());
         model.endEncoding(new int[] {image});
+    }
+
+    /** Keys and values of the gated blocks, which the reference computes with every step: in its prefill for the first. */
+    private void project(int image) {
         model.projectImages(new int[] {image}, new int[] {image});
+    }
+
+    private void decodeBatch(int step) {
+        List<Step.Row> rows = new ArrayList<>();
+        for (int row = 0; row < batch; row++) {
+            rows.add(row(row, new int[] {7 + step + row}, BATCH_PROMPT + step));
+        }
+        model.forward(new Step(rows));
     }
 
     /** The next tokens of a conversation, all of which see its picture. */
