@@ -4,11 +4,9 @@ import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.model.PixelValues;
+import io.idefics.model.Sha256;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.cache.CaffeineCacheMetrics;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.function.Supplier;
 
@@ -39,7 +37,7 @@ public final class PictureCache {
      * @param preprocess may fail; then nothing is kept
      */
     PixelValues get(byte[] file, IdeficsImageProcessor processor, Supplier<PixelValues> preprocess) {
-        Key key = new Key(digest(file), processor);
+        Key key = new Key(Sha256.hex(file), processor);
         PixelValues kept = pictures.getIfPresent(key);
         if (kept != null) {
             return kept;
@@ -52,13 +50,5 @@ public final class PictureCache {
     /** Publishes hits, misses, evictions and size under the name of the cache. */
     public void bindTo(MeterRegistry registry, String name) {
         CaffeineCacheMetrics.monitor(registry, pictures, name, List.of());
-    }
-
-    private static String digest(byte[] file) {
-        try {
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(file));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("Every Java platform has SHA-256", e);
-        }
     }
 }

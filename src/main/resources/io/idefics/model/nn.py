@@ -61,17 +61,14 @@ class Weights:
   # All rows of a fused matrix, when part is the last of its parts.
   def complete(self: __torch__.idefics.nn.Weights, name: str, fused: str, part: Tensor) -> Optional[Tensor]:
     names = __torch__.idefics.nn.fused_parts(fused)
-    missing = 0
+    self.parts[name] = part
     for other in names:
-      if other != name and other not in self.parts:
-        missing = missing + 1
+      if other not in self.parts:
+        self.parts[name] = part.clone()  # the host reuses its memory
+        return None
     if len(names) == 1:
-      return part
-    elif missing > 0:
-      self.parts[name] = part.clone()
-      return None
+      return self.parts.pop(name)
     else:
-      self.parts[name] = part
       return torch.cat([self.parts.pop(other) for other in names])
 
   # Adds a matrix of n rows and k columns in a form of quantization.py, whose parts are given as bytes. They stay where
