@@ -12,6 +12,7 @@ import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.KeepAlive;
 import io.idefics.web.NettyCustomizer;
+import io.idefics.web.Replies;
 import io.idefics.web.SecurityHeadersFilter;
 import io.idefics.web.WebProperties;
 import io.idefics.web.WireJson;
@@ -52,8 +53,7 @@ public class WebConfiguration {
                 service,
                 new BodyReader(web, json, Schedulers.parallel()),
                 new ChatRequestReader(service, generation, web),
-                json,
-                new KeepAlive(web.keepAliveInterval(), Schedulers.parallel()));
+                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())));
         return OpenAiRoutes.routes(chat, new ModelsHandler(service, json), new AdmissionFilter(limiter));
     }
 

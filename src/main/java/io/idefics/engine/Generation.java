@@ -1,5 +1,7 @@
 package io.idefics.engine;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import reactor.core.publisher.FluxSink;
 
@@ -11,6 +13,7 @@ final class Generation {
     private final Set<Generation> open;
     private final Sampler sampler;
     private final Sequence sequence;
+    private final List<TokenLogprobs> promptLogprobs = new ArrayList<>();
     private boolean prefilled;
     private volatile boolean admitted;
 
@@ -29,6 +32,7 @@ final class Generation {
                 request.input(),
                 request.input().images().stream().map(image -> image.digest()).toList(),
                 request.maxTokens(),
+                request.promptLogprobsFrom(),
                 request.client(),
                 arrival,
                 deadlineNanos);
@@ -58,25 +62,52 @@ final class Generation {
     }
 
     /**
-     * Chooses the next token and hands it out.
+     * Reads how likely tokens of the prompt were.
      *
-     * @return its id, or -1 when it is the last one
+     * @param first the token to which the first of the logits belong
+     * @param logits of tokens that follow each other; one of the last token of the prompt is left out
+     * @throws LogitsException if they are no numbers
+     */
+    void readPrompt(int first, float[][] logits, SamplerScratch scratch) {
+        Logprobs logprobs = scratch.logprobs();
+        for (int i = 0; i < logits.length && first + i + 1 < sequence.promptLength(); i++) {
+            logprobs.read(logits[i], Math.max(0, request.topLogprobs()), scratch.top());
+            promptLogprobs.add(logprobs.chosen(sequence.id(first + i + 1)));
+        }
+    }
+
+    /**
+     * Chooses the next token, if any is wanted, and hands it out.
+     *
+     * @return its id, or -1 when it is the last one or none is wanted
      * @throws LogitsException if nothing can be chosen
      */
     int next(float[] logits, SamplerScratch scratch) {
-        SequenceEvent.Token token = sampler.next(logits, scratch);
-        if (!prefilled) {
-            prefilled = true;
-            events.next(new SequenceEvent.Prefilled(sequence.reused()));
+        if (request.maxTokens() == 0) {
+            tellPrefilled();
+            return end();
         }
+        SequenceEvent.Token token = sampler.next(logits, scratch);
+        tellPrefilled();
         events.next(token);
         if (request.stopIds().contains(token.id()) || sequence.generated() + 1 >= request.maxTokens()) {
-            if (open.remove(this)) {
-                events.complete();
-            }
-            return -1;
+            return end();
         }
         return token.id();
+    }
+
+    private void tellPrefilled() {
+        if (!prefilled) {
+            prefilled = true;
+            events.next(new SequenceEvent.Prefilled(sequence.reused(), promptLogprobs));
+        }
+    }
+
+    private int end() {
+        if (open.remove(this)) {
+            events.complete();
+        }
+        return -1;
     }
 
     /** Ends the events with an error, unless they have ended; any thread may do so. */

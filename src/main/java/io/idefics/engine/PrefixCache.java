@@ -130,7 +130,7 @@ final class PrefixCache {
     List<Node> match(Sequence sequence) {
         List<Node> path = new ArrayList<>();
         Node node = root;
-        for (int block = 0; block < (sequence.length() - 1) / blockTokens; block++) {
+        for (int block = 0; block < sequence.reusable() / blockTokens; block++) {
             node = node.children.get(sequence.key(block, blockTokens));
             if (node == null) {
                 break;
@@ -169,7 +169,7 @@ final class PrefixCache {
     /** Lets a sequence skip blocks that others have computed since it was opened. */
     void catchUp(Sequence sequence) {
         int block = sequence.nodes().size();
-        while (sequence.cached() == block * blockTokens && sequence.cached() + blockTokens < sequence.length()) {
+        while (sequence.cached() == block * blockTokens && sequence.cached() + blockTokens <= sequence.reusable()) {
             Node found = parent(sequence).children.get(sequence.key(block, blockTokens));
             if (found == null) {
                 return;

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Chooses the tokens of one sequence from the logits of its last one. Not thread-safe.
  *
- * <p>The logits pass, in this order, the bias, the repetition penalty, the presence and frequency penalties, the ban of
+ * <p>Where there is a constraint, the tokens that it excludes are out first. Then the logits pass, in this order, the bias, the repetition penalty, the presence and frequency penalties, the ban of
  * tokens, the ban of the tokens that end the sequence while it is too short, the temperature, top-k, top-p, min-p and
  * typical-p: the order of {@code generate()} in Hugging Face transformers 4.57, whose results these steps reproduce;
  * the presence and frequency penalties, which it lacks, stand where the repetition penalty does. The same seed and the
@@ -28,6 +28,8 @@ final class Sampler {
     private final int[] stopIds;
 
     private final int minTokens;
+    private final int maxTokens;
+    private final @Nullable TokenConstraint constraint;
     /** What the penalties cover; null where there are none. */
     private final @Nullable TokenCounts counts;
 
@@ -47,6 +49,8 @@ final class Sampler {
         }
         this.bannedIds = request.bannedIds().clone();
         this.minTokens = request.minTokens();
+        this.maxTokens = request.maxTokens();
+        this.constraint = request.constraint();
         this.stopIds = minTokens == 0
                 ? NONE
                 : request.stopIds().stream().mapToInt(Integer::intValue).toArray();
@@ -65,12 +69,19 @@ final class Sampler {
         if (tellsLogprobs) {
             scratch.logprobs().read(logits, topLogprobs, scratch.top());
         }
+        if (constraint != null) {
+            argmax(logits); // a fault of the model must not be hidden
+            constraint.mask(logits, maxTokens - generated);
+        }
         edit(logits);
         int best = argmax(logits);
         int id = params.temperature() == 0
                 ? best
                 : candidates(logits, logits[best], scratch).draw(random.nextDouble());
         generated++;
+        if (constraint != null) {
+            constraint.accept(id);
+        }
         if (counts != null) {
             counts.addGenerated(id);
         }
@@ -90,11 +101,33 @@ final class Sampler {
         for (int id : bannedIds) {
             exclude(logits, id);
         }
-        if (generated < minTokens) {
+        if (generated < minTokens && !mustEnd(logits)) {
             for (int id : stopIds) {
                 exclude(logits, id);
             }
         }
+    }
+
+    /** Whether a constraint leaves nothing but the end. */
+    private boolean mustEnd(float[] logits) {
+        if (constraint == null) {
+            return false;
+        }
+        for (int id = 0; id < logits.length; id++) {
+            if (logits[id] != Float.NEGATIVE_INFINITY && !ends(id)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean ends(int id) {
+        for (int stopId : stopIds) {
+            if (stopId == id) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /**

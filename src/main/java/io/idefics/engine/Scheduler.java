@@ -58,6 +58,9 @@ final class Scheduler {
     /** How often a head that does not fit is passed before it blocks the others. */
     static final int MAX_PASSES = 16;
 
+    /** For how many tokens of a prompt logits are kept in one step. */
+    static final int MAX_PROMPT_LOGITS = 64;
+
     /** How many heads that do not fit are looked at in one step. */
     private static final int MAX_LOOKS = 8;
 
@@ -306,11 +309,17 @@ final class Scheduler {
             if (left > 0 && sequence.phase() == Phase.PREFILL) {
                 prefixes.catchUp(sequence);
                 int due = sequence.length() - sequence.cached();
-                int count = Math.min(due, left);
+                int count = Math.min(Math.min(due, left), mostTokens(sequence));
                 rows.add(new Row(sequence, sequence.cached(), count, count == due ? Kind.LAST_CHUNK : Kind.CHUNK));
                 left -= count;
             }
         }
+    }
+
+    /** Logits take a lot of memory, so a chunk of which they are wanted is small. */
+    private static int mostTokens(Sequence sequence) {
+        int without = sequence.logitsFrom() - sequence.cached();
+        return without > Integer.MAX_VALUE / 2 ? Integer.MAX_VALUE : Math.max(0, without) + MAX_PROMPT_LOGITS;
     }
 
     private void admit() {

@@ -32,6 +32,8 @@ final class Sequence {
     /** The deadline of a sequence that waits as long as it takes. */
     static final long NO_DEADLINE = Long.MAX_VALUE;
 
+    private static final int NOTHING = Integer.MAX_VALUE;
+
     private final ModelInput input;
     private final List<String> imageDigests;
     private final int maxTokens;
@@ -51,12 +53,14 @@ final class Sequence {
     private final List<PrefixCache.Node> nodes = new ArrayList<>();
     private int cached;
     private int reused;
+    private int logitsFrom;
     private Map<String, Integer> imageSlots = Map.of();
 
     /**
      * @param input the prompt, of at least one token
      * @param imageDigests the content digest of each picture of the prompt
-     * @param maxTokens the most tokens to generate, at least 1
+     * @param maxTokens the most tokens to generate
+     * @param promptLogprobsFrom from which token of the prompt on log-probabilities are wanted; -1 for none
      * @param client whose sequence it is
      * @param arrival a number that grows from sequence to sequence
      * @param deadlineNanos when it must have left the queue, or {@link #NO_DEADLINE}
@@ -65,6 +69,7 @@ final class Sequence {
             ModelInput input,
             List<String> imageDigests,
             int maxTokens,
+            int promptLogprobsFrom,
             String client,
             long arrival,
             long deadlineNanos) {
@@ -82,8 +87,8 @@ final class Sequence {
                         "A token sees picture " + image + " of a prompt that has " + imageDigests.size());
             }
         }
-        if (maxTokens < 1) {
-            throw new IllegalArgumentException("A sequence generates at least 1 token, not " + maxTokens);
+        if (maxTokens < 0) {
+            throw new IllegalArgumentException("A sequence cannot generate " + maxTokens + " tokens");
         }
         this.input = input;
         this.imageDigests = List.copyOf(imageDigests);
@@ -91,6 +96,18 @@ final class Sequence {
         this.client = client;
         this.arrival = arrival;
         this.deadlineNanos = deadlineNanos;
+        logitsFrom(promptLogprobsFrom < 0 ? NOTHING : promptLogprobsFrom - 1);
+    }
+
+    /** A sequence that tells nothing of its prompt. */
+    Sequence(
+            ModelInput input,
+            List<String> imageDigests,
+            int maxTokens,
+            String client,
+            long arrival,
+            long deadlineNanos) {
+        this(input, imageDigests, maxTokens, -1, client, arrival, deadlineNanos);
     }
 
     ModelInput input() {
@@ -139,6 +156,21 @@ final class Sequence {
     /** How many tokens the prefix cache had when the sequence was prefilled last. */
     int reused() {
         return reused;
+    }
+
+    /** How many of the first tokens may come from the cache: the last one must be run, and those whose logits are wanted. */
+    int reusable() {
+        return Math.min(length() - 1, logitsFrom);
+    }
+
+    /** The first token of the prompt whose logits are still wanted for the token after it; none if beyond the prompt. */
+    int logitsFrom() {
+        return logitsFrom;
+    }
+
+    /** The logits of the tokens before this one are not wanted any more. */
+    void logitsFrom(int token) {
+        logitsFrom = token < promptLength() - 1 ? token : NOTHING;
     }
 
     int id(int token) {

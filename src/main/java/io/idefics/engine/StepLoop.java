@@ -9,6 +9,7 @@ import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.model.Step;
 import io.idefics.model.VisionTextModel;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -250,7 +251,7 @@ final class StepLoop {
             return;
         }
         long start = clock.getAsLong();
-        float[][] logits = new float[plan.rows().size()][];
+        float[][][] logits = new float[plan.rows().size()][][];
         try {
             forward(plan.rows(), 0, logits);
         } catch (RuntimeException | OutOfMemoryError e) {
@@ -270,15 +271,15 @@ final class StepLoop {
         count(plan, nanos);
         scheduler.complete(plan);
         for (int i = 0; i < logits.length; i++) {
-            float[] row = logits[i];
-            if (row != null) {
-                sample(plan.rows().get(i).sequence(), row);
+            float[][] kept = logits[i];
+            if (kept != null) {
+                read(plan.rows().get(i), kept);
             }
         }
     }
 
     /** Runs rows; the logits of row {@code i} go to place {@code offset + i}. */
-    private void forward(List<Row> rows, int offset, @Nullable float[][] logits) {
+    private void forward(List<Row> rows, int offset, @Nullable float[][][] logits) {
         List<Step.Row> stepRows = new ArrayList<>(rows.size());
         for (Row row : rows) {
             Sequence sequence = row.sequence();
@@ -287,25 +288,27 @@ final class StepLoop {
                     row.first(),
                     sequence.cacheRuns(row.first() + row.count(), blockTokens),
                     sequence.imageSlots(row.first(), row.count()),
-                    row.logits() ? 1 : 0));
+                    row.logitsToKeep()));
         }
         float[][] kept = model.forward(new Step(stepRows));
         int next = 0;
         for (int i = 0; i < rows.size(); i++) {
-            if (rows.get(i).logits()) {
-                logits[offset + i] = kept[next++];
+            int count = rows.get(i).logitsToKeep();
+            if (count > 0) {
+                logits[offset + i] = Arrays.copyOfRange(kept, next, next + count);
+                next += count;
             }
         }
     }
 
     /** Runs both halves of some rows that failed together; a row that fails alone fails its sequence. */
-    private void halves(List<Row> rows, int offset, @Nullable float[][] logits) {
+    private void halves(List<Row> rows, int offset, @Nullable float[][][] logits) {
         int middle = rows.size() / 2;
         apart(rows.subList(0, middle), offset, logits);
         apart(rows.subList(middle, rows.size()), offset + middle, logits);
     }
 
-    private void apart(List<Row> rows, int offset, @Nullable float[][] logits) {
+    private void apart(List<Row> rows, int offset, @Nullable float[][][] logits) {
         try {
             forward(rows, offset, logits);
         } catch (RuntimeException | OutOfMemoryError e) {
@@ -318,7 +321,9 @@ final class StepLoop {
         }
     }
 
-    private void sample(Sequence sequence, float[] logits) {
+    /** @param logits of the last tokens of the row */
+    private void read(Row row, float[][] logits) {
+        Sequence sequence = row.sequence();
         Generation generation = generations.get(sequence);
         if (generation == null) {
             return;
@@ -328,8 +333,17 @@ final class StepLoop {
             return;
         }
         try {
-            int id = generation.next(logits, scratch);
-            generatedTokens++;
+            int promptLogits = row.promptLogits();
+            if (promptLogits > 0) {
+                int end = row.first() + row.count();
+                generation.readPrompt(end - promptLogits, Arrays.copyOf(logits, promptLogits), scratch);
+                sequence.logitsFrom(end);
+            }
+            if (!row.logits()) {
+                return;
+            }
+            int id = generation.next(logits[logits.length - 1], scratch);
+            generatedTokens += sequence.maxTokens() > 0 ? 1 : 0;
             if (id >= 0) {
                 scheduler.append(sequence, id);
             } else {

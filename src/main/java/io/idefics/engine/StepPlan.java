@@ -55,5 +55,16 @@ record StepPlan(
         boolean logits() {
             return kind != Kind.CHUNK;
         }
+
+        /** For how many tokens of the prompt logits are wanted to tell how likely the next one was. */
+        int promptLogits() {
+            int end = Math.min(first + count, sequence.promptLength());
+            return Math.max(0, end - Math.max(first, sequence.logitsFrom()));
+        }
+
+        /** For how many of the last tokens logits are wanted. */
+        int logitsToKeep() {
+            return Math.max(promptLogits(), logits() ? 1 : 0);
+        }
     }
 }

@@ -3,27 +3,24 @@ package io.idefics.generation;
 import java.util.List;
 
 /**
- * A validated request for the next turn of a conversation.
+ * A validated request for text.
  *
  * @param model the id of the model
- * @param messages the conversation so far, at least one message
+ * @param prompt what to go on from
  * @param sampling how tokens are chosen
  * @param stopping when generation ends
- * @param choices how many answers to generate, at least 1
- * @param topLogprobs how many alternatives to tell for each token besides its own log-probability; -1 for no
- *     log-probabilities at all
+ * @param output what the answer consists of
  * @param client who asks: clients take turns when there is not room for all; empty where nobody knows
  */
 public record GenerationRequest(
         String model,
-        List<Message> messages,
+        Prompt prompt,
         SamplingParams sampling,
         StoppingCriteria stopping,
-        int choices,
-        int topLogprobs,
+        OutputOptions output,
         String client) {
 
-    /** A request of nobody in particular. */
+    /** A request for the next turn of a conversation, of nobody in particular. */
     public GenerationRequest(
             String model,
             List<Message> messages,
@@ -31,15 +28,17 @@ public record GenerationRequest(
             StoppingCriteria stopping,
             int choices,
             int topLogprobs) {
-        this(model, messages, sampling, stopping, choices, topLogprobs, "");
+        this(
+                model,
+                new Prompt.Conversation(messages, false),
+                sampling,
+                stopping,
+                OutputOptions.choices(choices, topLogprobs),
+                "");
     }
 
     /** The same request, asked by someone. */
     public GenerationRequest withClient(String name) {
-        return new GenerationRequest(model, messages, sampling, stopping, choices, topLogprobs, name);
-    }
-
-    public GenerationRequest {
-        messages = List.copyOf(messages);
+        return new GenerationRequest(model, prompt, sampling, stopping, output, name);
     }
 }

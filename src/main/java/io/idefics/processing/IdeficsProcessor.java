@@ -32,6 +32,10 @@ public final class IdeficsProcessor {
         }
     }
 
+    private static final String MESSAGES = "messages";
+    private static final ProcessorOptions VERBATIM =
+            new ProcessorOptions(false, false, OptionalInt.empty(), OptionalInt.empty());
+
     private final IdeficsTokenizer tokenizer;
     private final SpecialTokens special;
     private final ProcessorOptions defaults;
@@ -95,31 +99,80 @@ public final class IdeficsProcessor {
      *     even encoded
      */
     public PreparedPrompt prepare(List<PromptItem> prompt, int maxTokens) {
-        ProcessorOptions verbatim = new ProcessorOptions(false, false, OptionalInt.empty(), OptionalInt.empty());
-        List<Segment> segments = merged(segments(prompt, verbatim));
+        List<Segment> segments = merged(segments(prompt, VERBATIM));
         long leastTokens = segments.stream()
                 .mapToLong(s -> s.isText() ? tokenizer.leastTokens(s.text()) : 1)
                 .sum();
         long textLength = segments.stream().mapToLong(s -> s.text().length()).sum();
         if (leastTokens > maxTokens || textLength > IdeficsTokenizer.MAX_TEXT_LENGTH) {
-            throw tooLong("at least " + leastTokens, maxTokens);
+            throw tooLong("at least " + leastTokens, maxTokens, MESSAGES);
         }
         int[] inputIds = encode(segments);
         if (inputIds.length > maxTokens) {
-            throw tooLong(String.valueOf(inputIds.length), maxTokens);
+            throw tooLong(String.valueOf(inputIds.length), maxTokens, MESSAGES);
         }
-        int imageCount = imageCount(prompt);
-        int imageTokens = (int) Arrays.stream(inputIds)
-                .filter(id -> id == special.image() || id == special.fakeTokenAroundImage())
-                .count();
-        return new PreparedPrompt(inputIds, imageIndex(inputIds, imageCount), imageCount, imageTokens);
+        return prepared(inputIds, 0, imageCount(prompt));
     }
 
-    private static GenerationException tooLong(String tokens, int maxTokens) {
+    /**
+     * Ids of one prompt as the reference gives them, special tokens where a text names them.
+     *
+     * @param addEndOfUtteranceToken whether that token goes between two texts that follow each other
+     * @param truncateTo how many of the last ids are kept; pictures whose token is cut off go too
+     * @param maxTokens the most ids that the prompt may have
+     * @param param the path of the prompt in the request, for error messages
+     * @throws GenerationException of type CONTEXT_LENGTH_EXCEEDED if it has more ids, INVALID_VALUE if the texts name the
+     *     image token: which picture it stood for would be a guess
+     */
+    public PreparedPrompt prepareVerbatim(
+            List<PromptItem> prompt,
+            boolean addEndOfUtteranceToken,
+            OptionalInt truncateTo,
+            int maxTokens,
+            String param) {
+        String text = fullText(
+                prompt, new ProcessorOptions(addEndOfUtteranceToken, false, OptionalInt.empty(), OptionalInt.empty()));
+        if (text.length() > IdeficsTokenizer.MAX_TEXT_LENGTH) {
+            throw tooLong("at least " + tokenizer.leastTokens(text), maxTokens, param);
+        }
+        int[] ids = tokenizer.encode(text);
+        int imageCount = imageCount(prompt);
+        int imageTokens = count(ids, special.image());
+        if (imageTokens != imageCount) {
+            throw new GenerationException(
+                    ErrorType.INVALID_VALUE,
+                    "The prompt has " + imageTokens + " image tokens for " + imageCount
+                            + " pictures: texts must not contain " + SpecialTokens.IMAGE + ".",
+                    param);
+        }
+        int cut = Math.max(0, ids.length - truncateTo.orElse(ids.length));
+        int[] inputIds = Arrays.copyOfRange(ids, cut, ids.length);
+        if (inputIds.length > maxTokens) {
+            throw tooLong(String.valueOf(inputIds.length), maxTokens, param);
+        }
+        int kept = count(inputIds, special.image());
+        return prepared(inputIds, imageCount - kept, kept);
+    }
+
+    /** Ids without pictures as they are. */
+    public PreparedPrompt prepareIds(int[] inputIds) {
+        return prepared(inputIds, 0, 0);
+    }
+
+    private PreparedPrompt prepared(int[] inputIds, int firstImage, int imageCount) {
+        int imageTokens = count(inputIds, special.image()) + count(inputIds, special.fakeTokenAroundImage());
+        return new PreparedPrompt(inputIds, imageIndex(inputIds, imageCount), firstImage, imageCount, imageTokens);
+    }
+
+    private static int count(int[] ids, int wanted) {
+        return (int) Arrays.stream(ids).filter(id -> id == wanted).count();
+    }
+
+    private static GenerationException tooLong(String tokens, int maxTokens, String param) {
         return new GenerationException(
                 ErrorType.CONTEXT_LENGTH_EXCEEDED,
-                "The messages have " + tokens + " tokens, but at most " + maxTokens + " fit.",
-                "messages");
+                "The prompt has " + tokens + " tokens, but at most " + maxTokens + " fit.",
+                param);
     }
 
     private int[] encode(List<Segment> segments) {

@@ -22,7 +22,8 @@ import java.util.List;
  *   <li>One space goes before a text, none after a picture; spaces around a text are dropped, empty texts too.
  *   <li>A system message is plain text on lines of its own, wherever it stands; it does not end a turn's line.
  *   <li>Adjacent messages of one role are one turn (or one system text).
- *   <li>The last message must be the user's: the answer is the assistant's turn.
+ *   <li>The last message must be the user's, as the answer is the assistant's turn, or the assistant's, if the answer
+ *       goes on from it.
  *   <li>Pictures belong to the user's messages only.
  *   <li>A model without {@code <end_of_utterance>} gets the same layout without it.
  * </ul>
@@ -38,23 +39,15 @@ public final class PromptTemplate {
         this.endOfUtterance = endOfUtterance;
     }
 
-    /** The pictures of a conversation in prompt order. */
-    public static List<ContentPart.ImageRef> images(List<Message> messages) {
-        return messages.stream()
-                .flatMap(message -> message.content().stream())
-                .filter(ContentPart.ImageRef.class::isInstance)
-                .map(ContentPart.ImageRef.class::cast)
-                .toList();
-    }
-
     /**
      * The prompt of a conversation, for {@link IdeficsProcessor#prepare}.
      *
-     * @throws GenerationException of type INVALID_VALUE if there is no message, the last one is not the user's, or
-     *     another speaker has a picture
+     * @param continueFinalMessage whether the answer goes on from the last message, which must then be the assistant's
+     * @throws GenerationException of type INVALID_VALUE if there is no message, the last one has the wrong speaker, or
+     *     another speaker than the user has a picture
      */
-    public List<PromptItem> items(List<Message> messages) {
-        requireUserLast(messages);
+    public List<PromptItem> items(List<Message> messages, boolean continueFinalMessage) {
+        requireLast(messages, continueFinalMessage ? Role.ASSISTANT : Role.USER);
         Layout layout = new Layout();
         for (int i = 0; i < messages.size(); i++) {
             Message message = messages.get(i);
@@ -69,6 +62,9 @@ public final class PromptTemplate {
                     layout.image();
                 }
             }
+            if (continueFinalMessage && i == messages.size() - 1) {
+                return layout.items();
+            }
             if (i == messages.size() - 1 || messages.get(i + 1).role() != message.role()) {
                 layout.endTurn(message.role());
             }
@@ -77,16 +73,17 @@ public final class PromptTemplate {
         return layout.items();
     }
 
-    private static void requireUserLast(List<Message> messages) {
+    private static void requireLast(List<Message> messages, Role role) {
         if (messages.isEmpty()) {
             throw new GenerationException(ErrorType.INVALID_VALUE, "At least one message is required.", "messages");
         }
         int last = messages.size() - 1;
-        if (messages.get(last).role() != Role.USER) {
+        if (messages.get(last).role() != role) {
             throw new GenerationException(
                     ErrorType.INVALID_VALUE,
-                    "The last message must have the role 'user', not '"
-                            + name(messages.get(last).role()) + "'.",
+                    "The last message must have the role '" + name(role) + "', not '"
+                            + name(messages.get(last).role())
+                            + (role == Role.USER ? "', unless continue_final_message is true." : "'."),
                     "messages[" + last + "].role");
         }
     }

@@ -7,14 +7,11 @@ import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.TokenLogprob;
-import io.idefics.generation.TokenLogprob.Candidate;
-import io.idefics.tokenizer.IdeficsTokenizer;
-import io.idefics.tokenizer.TokenPiece;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
-import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Turns the tokens of one choice of an answer into events. Not thread-safe. */
 final class Choice {
@@ -29,49 +26,53 @@ final class Choice {
     private record Untold(int start, TokenLogprob logprob) {}
 
     private final int index;
-    private final IdeficsTokenizer tokenizer;
-    private final Set<Integer> stopIds;
+    private final TokenTexts tokenTexts;
+    private final Ending ending;
+    private final boolean tellsLogprobs;
+    private final int offset;
     private final TextStream text;
     private final Queue<Untold> untold = new ArrayDeque<>();
     private int given;
     private int tokens;
     private int cachedTokens;
+    private List<TokenLogprobs> promptLogprobs = List.of();
+    private double logprobSum;
+    private @Nullable String stop;
+    private @Nullable TokenLogprob end;
     private boolean ended;
 
     /**
      * @param index which of the choices this is
-     * @param stopIds the tokens that end it
-     * @param stop the strings that end it
+     * @param text the text of the choice, still empty
+     * @param tellsLogprobs whether log-probabilities are told where the tokens bring them
+     * @param offset how many code points are told before the text
      */
-    Choice(int index, IdeficsTokenizer tokenizer, Set<Integer> stopIds, List<String> stop) {
+    Choice(int index, TokenTexts tokenTexts, Ending ending, TextStream text, boolean tellsLogprobs, int offset) {
         this.index = index;
-        this.tokenizer = tokenizer;
-        this.stopIds = stopIds;
-        this.text = new TextStream(tokenizer.incrementalDecoder(), stop);
+        this.tokenTexts = tokenTexts;
+        this.ending = ending;
+        this.text = text;
+        this.tellsLogprobs = tellsLogprobs;
+        this.offset = offset;
     }
 
     /** What the next event of the sequence makes certain; the end only where a stop string is complete. */
     List<GenerationEvent> append(SequenceEvent event) {
         if (event instanceof SequenceEvent.Prefilled prefilled) {
             cachedTokens = prefilled.cachedTokens();
+            promptLogprobs = prefilled.promptLogprobs();
             return List.of();
         }
         SequenceEvent.Token token = (SequenceEvent.Token) event;
         tokens++;
-        if (stopIds.contains(token.id())) {
-            ended = true;
-            return List.of();
-        }
-        int before = text.decoded();
-        String piece = text.append(token.id());
         TokenLogprobs logprobs = token.logprobs();
-        if (logprobs != null) {
-            int length = tokenizer.piece(token.id()).text().length();
-            untold.add(new Untold(Math.max(before, text.decoded() - length), logprob(token.id(), logprobs)));
+        logprobSum += logprobs == null ? 0 : logprobs.logprob();
+        if (ending.ids().contains(token.id())) {
+            return end(token);
         }
-        List<GenerationEvent> events = deltas(piece, false);
+        List<GenerationEvent> events = give(token);
         if (text.stopped()) {
-            events.add(new ChoiceEnded(index, FinishReason.STOP));
+            events.add(new ChoiceEnded(index, FinishReason.STOP_STRING, text.reached(), tokens, null));
         }
         return events;
     }
@@ -80,8 +81,13 @@ final class Choice {
     List<GenerationEvent> finish() {
         String rest = text.finish();
         List<GenerationEvent> events = deltas(rest, !text.stopped());
-        boolean stopped = ended || text.stopped();
-        events.add(new ChoiceEnded(index, stopped ? FinishReason.STOP : FinishReason.LENGTH));
+        if (text.stopped()) {
+            events.add(new ChoiceEnded(index, FinishReason.STOP_STRING, text.reached(), tokens, null));
+        } else {
+            FinishReason reason =
+                    !ended ? FinishReason.LENGTH : stop != null ? FinishReason.STOP_STRING : FinishReason.END_TOKEN;
+            events.add(new ChoiceEnded(index, reason, stop, tokens, end));
+        }
         return events;
     }
 
@@ -93,6 +99,44 @@ final class Choice {
     /** How many tokens of the prompt were in the cache before. */
     int cachedTokens() {
         return cachedTokens;
+    }
+
+    /** How likely the tokens of the prompt were, once the prompt was run; empty unless asked for. */
+    List<TokenLogprobs> promptLogprobs() {
+        return promptLogprobs;
+    }
+
+    /** The mean log-probability of the tokens so far, where they bring theirs. */
+    double meanLogprob() {
+        return logprobSum / Math.max(1, tokens);
+    }
+
+    private List<GenerationEvent> end(SequenceEvent.Token token) {
+        ended = true;
+        stop = ending.names().get(token.id());
+        if (ending.isText() && tokenTexts.hasText(token.id())) {
+            return give(token);
+        }
+        TokenLogprobs logprobs = token.logprobs();
+        if (tellsLogprobs && logprobs != null) {
+            end = tokenTexts.logprob(token.id(), logprobs, offset + text.decodedCodePoints());
+        }
+        return List.of();
+    }
+
+    private List<GenerationEvent> give(SequenceEvent.Token token) {
+        int before = text.decoded();
+        int beforeCodePoints = text.decodedCodePoints();
+        String piece = text.append(token.id());
+        TokenLogprobs logprobs = token.logprobs();
+        if (tellsLogprobs && logprobs != null) {
+            String own = tokenTexts.text(token.id());
+            int start = Math.max(before, text.decoded() - own.length());
+            int startCodePoints =
+                    Math.max(beforeCodePoints, text.decodedCodePoints() - own.codePointCount(0, own.length()));
+            untold.add(new Untold(start, tokenTexts.logprob(token.id(), logprobs, offset + startCodePoints)));
+        }
+        return deltas(piece, false);
     }
 
     private List<GenerationEvent> deltas(String piece, boolean tellAll) {
@@ -107,26 +151,5 @@ final class Choice {
             events.add(new TextDelta(index, piece, told));
         }
         return events;
-    }
-
-    private TokenLogprob logprob(int id, TokenLogprobs logprobs) {
-        return new TokenLogprob(
-                candidate(id, logprobs.logprob()),
-                logprobs.top().stream()
-                        .map(alternative -> candidate(alternative.id(), alternative.logprob()))
-                        .toList());
-    }
-
-    private Candidate candidate(int id, double logprob) {
-        TokenPiece piece = tokenizer.piece(id);
-        byte[] bytes = piece.bytes();
-        if (bytes == null) {
-            return new Candidate(piece.text(), null, logprob);
-        }
-        List<Integer> unsigned = new ArrayList<>(bytes.length);
-        for (byte b : bytes) {
-            unsigned.add(Byte.toUnsignedInt(b));
-        }
-        return new Candidate(piece.text(), unsigned, logprob);
     }
 }

@@ -2,19 +2,44 @@ package io.idefics.service;
 
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.Prompt;
 import java.util.List;
 import java.util.Optional;
 import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
 
-/** Answers conversations: the whole story of a request, from messages to text. */
+/** Generates text: the whole story of a request, from its prompt to the answer. */
 public interface CompletionService {
 
     /**
-     * Answers a conversation. Nothing happens before the subscription; cancelling it stops the generation
+     * Answers a request. Nothing happens before the subscription; cancelling it stops the generation
      * within one step. The stream fails with a {@link io.idefics.generation.GenerationException}, before the
      * first event for everything that is wrong with the request.
      */
     Flux<GenerationEvent> complete(GenerationRequest request);
+
+    /**
+     * Tells how likely each of some answers to a conversation is.
+     *
+     * @param model the id of the model
+     * @param conversation the conversation, whose last message is the user's
+     * @param answers the answers, at least one
+     * @param client who asks
+     */
+    Mono<Classification> classify(String model, Prompt.Conversation conversation, List<String> answers, String client);
+
+    /** The tokens of a prompt, as {@link #complete} would run them. Pictures are not fetched. */
+    Mono<RenderedPrompt> render(String model, Prompt prompt);
+
+    /** The tokens of a text alone, special ones where it names them. */
+    Mono<RenderedPrompt> tokenize(String model, String text);
+
+    /**
+     * The text of tokens.
+     *
+     * @param skipSpecialTokens whether special tokens are left out
+     */
+    Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens);
 
     /** The models that are ready, in configured order. */
     List<ModelDescription> models();

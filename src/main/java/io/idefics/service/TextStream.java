@@ -3,6 +3,7 @@ package io.idefics.service;
 import io.idefics.tokenizer.IncrementalDecoder;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The ids of one answer to the pieces of its text, up to the first stop string. Not thread-safe.
@@ -22,6 +23,7 @@ public final class TextStream {
      */
 
     private final IncrementalDecoder decoder;
+    private final boolean includeStop;
     private final List<StopString> stops;
 
     /** The state of each automaton: how many characters of its stop string the text ends in. */
@@ -29,14 +31,21 @@ public final class TextStream {
 
     private final StringBuilder held = new StringBuilder();
     private int decoded;
-    private boolean stopped;
+    private int decodedCodePoints;
+    private @Nullable String reached;
 
     /**
      * @param decoder a fresh decoder, owned by this stream
      * @param stop the stop strings; empty ones and those with half a surrogate pair never match
      */
     public TextStream(IncrementalDecoder decoder, List<String> stop) {
+        this(decoder, stop, false);
+    }
+
+    /** @param includeStop whether the stop string is part of the text */
+    TextStream(IncrementalDecoder decoder, List<String> stop, boolean includeStop) {
         this.decoder = decoder;
+        this.includeStop = includeStop;
         this.stops = stop.stream()
                 .filter(text -> !text.isEmpty() && isWellFormed(text))
                 .map(StopString::new)
@@ -46,11 +55,11 @@ public final class TextStream {
 
     /** Takes the next id and returns the text that is certain now, often empty; always empty once stopped. */
     public String append(int id) {
-        if (stopped) {
+        if (stopped()) {
             return "";
         }
         String text = accept(decoder.append(id));
-        if (!stopped && !stops.isEmpty()) {
+        if (!stopped() && !stops.isEmpty()) {
             String pending = decoder.pending();
             if (completesStop(pending)) {
                 return text + accept(pending);
@@ -61,7 +70,13 @@ public final class TextStream {
 
     /** Whether a stop string was reached: the answer is complete and no further id is needed. */
     public boolean stopped() {
-        return stopped;
+        return reached != null;
+    }
+
+    /** The stop string that was reached; null for none. */
+    @Nullable
+    String reached() {
+        return reached;
     }
 
     /** How many characters the ids so far have given, whether given out or held back; half characters do not count. */
@@ -69,13 +84,18 @@ public final class TextStream {
         return decoded;
     }
 
+    /** The same in code points. */
+    int decodedCodePoints() {
+        return decodedCodePoints;
+    }
+
     /** Ends the answer and returns the rest of its text; a stop string may be reached here too. */
     public String finish() {
-        if (stopped) {
+        if (stopped()) {
             return "";
         }
         String text = accept(decoder.finish());
-        if (stopped) {
+        if (stopped()) {
             return text;
         }
         String rest = text + held;
@@ -87,12 +107,13 @@ public final class TextStream {
     /** Moves the automata over the text and returns what they no longer hold back. */
     private String accept(String text) {
         decoded += text.length();
+        decodedCodePoints += text.codePointCount(0, text.length());
         for (int i = 0; i < text.length(); i++) {
             held.append(text.charAt(i));
             int length = advance(matched, text.charAt(i));
             if (length > 0) {
-                stopped = true;
-                return release(held.length() - length);
+                reached = held.substring(held.length() - length);
+                return release(held.length() - (includeStop ? 0 : length));
             }
         }
         int longest = 0;

@@ -112,7 +112,17 @@ public final class IdeficsTokenizer implements AutoCloseable {
 
     /** A decoder for the ids of one answer, special tokens skipped. */
     public IncrementalDecoder incrementalDecoder() {
-        return new IncrementalDecoder(vocabulary);
+        return new IncrementalDecoder(vocabulary, false);
+    }
+
+    /** A decoder for the ids of an answer that goes on from a text: a leading space stays. */
+    public IncrementalDecoder continuingDecoder() {
+        return new IncrementalDecoder(vocabulary, true);
+    }
+
+    /** The id of the special token of that name. */
+    public OptionalInt specialId(String name) {
+        return vocabulary.specialId(name);
     }
 
     /** What an id stands for by itself; a leading space is part of it. */

@@ -27,8 +27,10 @@ public final class IncrementalDecoder {
     private final ByteArrayOutputStream run = new ByteArrayOutputStream();
     private boolean begun;
 
-    IncrementalDecoder(Vocabulary vocabulary) {
+    /** @param begun whether there is text before, so that a leading space stays */
+    IncrementalDecoder(Vocabulary vocabulary, boolean begun) {
         this.vocabulary = vocabulary;
+        this.begun = begun;
     }
 
     /** Takes the next id and returns the text that is certain now, often empty. Ids without text are skipped. */

@@ -76,6 +76,12 @@ final class Vocabulary {
         return id == null ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
+    /** The id of the special token of that content. */
+    OptionalInt specialId(String content) {
+        OptionalInt id = addedId(content);
+        return id.isPresent() && special[id.getAsInt()] ? id : OptionalInt.empty();
+    }
+
     /** The text of a token, spaces for space marks; null for special tokens and ids without a token. */
     @Nullable
     String textOf(int id) {

@@ -135,7 +135,7 @@ class SequenceTest {
                 .hasMessage("A prompt of 0 tokens with 0 image indices");
         assertThatThrownBy(() -> new Sequence(input, List.of("cat"), 1, "a", 0, 0))
                 .hasMessage("0 pictures with 1 digests");
-        assertThatThrownBy(() -> new Sequence(input, List.of(), 0, "a", 0, 0))
+        assertThatThrownBy(() -> new Sequence(input, List.of(), -1, "a", 0, 0))
                 .hasMessage("A sequence generates at least 1 token, not 0");
     }
 

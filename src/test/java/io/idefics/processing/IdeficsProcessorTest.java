@@ -164,7 +164,7 @@ class IdeficsProcessorTest {
     }
 
     private static PreparedPrompt prepare(List<Message> messages) {
-        return processor.prepare(new PromptTemplate(true).items(messages), 2048);
+        return processor.prepare(new PromptTemplate(true).items(messages, false), 2048);
     }
 
     private static int[] structure(PreparedPrompt prompt) {

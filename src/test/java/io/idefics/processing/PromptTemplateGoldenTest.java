@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.idefics.generation.ContentPart;
 import io.idefics.generation.Message;
+import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.tokenizer.IdeficsTokenizer;
 import io.idefics.tokenizer.ReferenceData;
@@ -34,7 +35,7 @@ class PromptTemplateGoldenTest {
             for (JsonNode answer : answers) {
                 JsonNode question = questions.get(answer.get("id").intValue());
                 List<Message> messages = messages(question.get("messages"));
-                List<PromptItem> items = new PromptTemplate(true).items(messages);
+                List<PromptItem> items = new PromptTemplate(true).items(messages, false);
                 PreparedPrompt prompt = processor.prepare(items, 2048);
 
                 assertThat(processor.fullText(items, VERBATIM))
@@ -42,7 +43,9 @@ class PromptTemplateGoldenTest {
                 assertThat(prompt.inputIds()).isEqualTo(ReferenceData.ints(answer.get("prompt_ids")));
                 assertThat(prompt.imageCount())
                         .isEqualTo(question.get("images").size())
-                        .isEqualTo(PromptTemplate.images(messages).size());
+                        .isEqualTo(new Prompt.Conversation(messages, false)
+                                .images()
+                                .size());
             }
         }
     }

@@ -7,6 +7,7 @@ import io.idefics.generation.ContentPart;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Message;
+import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import java.util.Arrays;
 import java.util.List;
@@ -29,8 +30,8 @@ class PromptTemplateTest {
 
     @Test
     void items_baseModel_haveNoEndOfUtterance() {
-        List<PromptItem> items =
-                new PromptTemplate(false).items(List.of(user("What?", image()), assistant("A dog."), user("Why?")));
+        List<PromptItem> items = new PromptTemplate(false)
+                .items(List.of(user("What?", image()), assistant("A dog."), user("Why?")), false);
         assertThat(render(items)).isEqualTo("User: What?[I]\nAssistant: A dog.\nUser: Why?\nAssistant:");
     }
 
@@ -101,14 +102,19 @@ class PromptTemplateTest {
         ContentPart.ImageRef first = new ContentPart.ImageRef("1", "a");
         ContentPart.ImageRef second = new ContentPart.ImageRef("2", "b");
         ContentPart.ImageRef third = new ContentPart.ImageRef("3", "c");
-        assertThat(PromptTemplate.images(
-                        List.of(user(first, "text", second), assistant("x"), new Message(Role.USER, List.of(third)))))
+        assertThat(new Prompt.Conversation(
+                                List.of(
+                                        user(first, "text", second),
+                                        assistant("x"),
+                                        new Message(Role.USER, List.of(third))),
+                                false)
+                        .images())
                 .containsExactly(first, second, third);
     }
 
     private static void assertRefused(String param, Message... messages) {
         assertThatExceptionOfType(GenerationException.class)
-                .isThrownBy(() -> new PromptTemplate(true).items(List.of(messages)))
+                .isThrownBy(() -> new PromptTemplate(true).items(List.of(messages), false))
                 .satisfies(e -> {
                     assertThat(e.type()).isEqualTo(ErrorType.INVALID_VALUE);
                     assertThat(e.param()).isEqualTo(param);
@@ -116,7 +122,7 @@ class PromptTemplateTest {
     }
 
     private static String layout(Message... messages) {
-        return render(new PromptTemplate(true).items(List.of(messages)));
+        return render(new PromptTemplate(true).items(List.of(messages), false));
     }
 
     private static String render(List<PromptItem> items) {

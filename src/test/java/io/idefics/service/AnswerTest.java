@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -61,7 +62,7 @@ class AnswerTest {
                 .containsExactly(
                         new TextDelta(0, "Hello"),
                         new TextDelta(0, " world"),
-                        new ChoiceEnded(0, FinishReason.STOP),
+                        new ChoiceEnded(0, FinishReason.END_TOKEN),
                         new Completed(new Usage(9, 6, 3, 3)));
     }
 
@@ -77,10 +78,10 @@ class AnswerTest {
         assertThat(events)
                 .contains(
                         new TextDelta(0, "Hello"),
-                        new ChoiceEnded(0, FinishReason.STOP),
+                        new ChoiceEnded(0, FinishReason.END_TOKEN),
                         new TextDelta(1, "world"),
                         new ChoiceEnded(1, FinishReason.LENGTH),
-                        new ChoiceEnded(2, FinishReason.STOP));
+                        new ChoiceEnded(2, FinishReason.END_TOKEN));
         assertThat(events.indexOf(new TextDelta(1, "!"))).isGreaterThan(events.indexOf(new TextDelta(1, "world")));
     }
 
@@ -91,7 +92,7 @@ class AnswerTest {
 
         StepVerifier.create(sequences(answer(2, "!"), first.flux(), second.flux()))
                 .then(() -> first.next(token(HELLO), token(BANG)))
-                .expectNext(new TextDelta(0, "Hello"), new ChoiceEnded(0, FinishReason.STOP))
+                .expectNext(new TextDelta(0, "Hello"), new ChoiceEnded(0, FinishReason.STOP_STRING))
                 .then(() -> {
                     await().atMost(PATIENCE).untilAsserted(first::assertCancelled);
                     second.assertNotCancelled();
@@ -146,11 +147,12 @@ class AnswerTest {
                                 0,
                                 " world",
                                 List.of(new TokenLogprob(
-                                        new Candidate(" world", bytes(" world"), -0.5),
+                                        new Candidate(WORLD, " world", bytes(" world"), -0.5),
                                         List.of(
-                                                new Candidate(" world", bytes(" world"), -0.5),
-                                                new Candidate("<image>", null, -1.5))))),
-                        new ChoiceEnded(0, FinishReason.STOP),
+                                                new Candidate(WORLD, " world", bytes(" world"), -0.5),
+                                                new Candidate(IMAGE, "<image>", null, -1.5)),
+                                        0))),
+                        new ChoiceEnded(0, FinishReason.END_TOKEN),
                         new Completed(new Usage(9, 0, 3, 3)));
     }
 
@@ -181,7 +183,7 @@ class AnswerTest {
         assertThat(events)
                 .containsExactly(
                         new TextDelta(0, "Hello", List.of(logprob(" Hello"))),
-                        new ChoiceEnded(0, FinishReason.STOP),
+                        new ChoiceEnded(0, FinishReason.END_TOKEN),
                         new Completed(new Usage(9, 0, 3, 3)));
     }
 
@@ -211,26 +213,48 @@ class AnswerTest {
                                 0,
                                 "é",
                                 List.of(
-                                        new TokenLogprob(new Candidate("\\xc3", List.of(0xc3), -1), List.of()),
-                                        new TokenLogprob(new Candidate("\\xa9", List.of(0xa9), -1), List.of()))),
-                        new ChoiceEnded(0, FinishReason.STOP));
+                                        alone(new Candidate(BYTE_0 + 0xc3, "\\xc3", List.of(0xc3), -1)),
+                                        alone(new Candidate(BYTE_0 + 0xa9, "\\xa9", List.of(0xa9), -1)))),
+                        new ChoiceEnded(0, FinishReason.END_TOKEN));
     }
 
     @Test
     void events_tokenWithoutTextAtTheEnd_isTold() {
         List<GenerationEvent> events = events(answer(1), Flux.just(told(HELLO), told(0)));
 
-        TokenLogprob unknown = new TokenLogprob(new Candidate("<unk>", null, -1), List.of());
+        TokenLogprob unknown = alone(new Candidate(0, "<unk>", null, -1));
         assertThat(events).element(1).isEqualTo(new TextDelta(0, "", List.of(unknown)));
     }
 
     private static Answer answer(int choices, String... stop) {
         return new Answer(
                 IntStream.range(0, choices)
-                        .mapToObj(index -> new Choice(index, tokenizer, Set.of(END), List.of(stop)))
+                        .mapToObj(index -> choice(index, new Ending(Set.of(END), Map.of(), List.of(stop), false)))
                         .toList(),
+                choices,
+                null,
                 9,
                 3);
+    }
+
+    private static Choice choice(int index, Ending ending) {
+        TextStream text = new TextStream(tokenizer.incrementalDecoder(), ending.strings(), ending.isText());
+        return new Choice(index, new TokenTexts(tokenizer), ending, text, true, 0);
+    }
+
+    /** An event without the details of the end and the offsets of tokens. */
+    private static GenerationEvent brief(GenerationEvent event) {
+        if (event instanceof TextDelta delta) {
+            List<TokenLogprob> logprobs = delta.logprobs().stream()
+                    .map(token -> new TokenLogprob(token.chosen(), token.top(), 0))
+                    .toList();
+            return new TextDelta(delta.choice(), delta.text(), logprobs);
+        }
+        return event instanceof ChoiceEnded end ? new ChoiceEnded(end.choice(), end.reason()) : event;
+    }
+
+    private static TokenLogprob alone(Candidate candidate) {
+        return new TokenLogprob(candidate, List.of(), 0);
     }
 
     @SafeVarargs
@@ -240,7 +264,7 @@ class AnswerTest {
 
     @SafeVarargs
     private static Flux<GenerationEvent> sequences(Answer answer, Flux<SequenceEvent>... sequences) {
-        return answer.events(index -> sequences[index]);
+        return answer.events(index -> sequences[index]).map(AnswerTest::brief);
     }
 
     private static SequenceEvent token(int id) {
@@ -252,7 +276,8 @@ class AnswerTest {
     }
 
     private static TokenLogprob logprob(String token) {
-        return new TokenLogprob(new Candidate(token, bytes(token), -1), List.of());
+        int id = tokenizer.encodePlain(token.strip())[0];
+        return alone(new Candidate(token.equals("!") ? BANG : id, token, bytes(token), -1));
     }
 
     private static List<Integer> bytes(String text) {

@@ -78,7 +78,9 @@ class MiniModelGoldenTest {
         ModelHost.Parts parts = host.parts();
         List<Message> messages = messages(conversation);
         PreparedPrompt prompt = parts.processor()
-                .prepare(parts.template().items(messages), parts.description().contextLength());
+                .prepare(
+                        parts.template().items(messages, false),
+                        parts.description().contextLength());
         SequenceRequest request = new SequenceRequest(
                 new ModelInput(prompt.inputIds(), prompt.imageIndex(), images(parts, conversation)),
                 SamplingParams.GREEDY,

@@ -102,7 +102,7 @@ class LimitsIT extends WebServerTest {
             answer.tryEmitNext(new TextDelta(0, "late"));
             readUntil(socket.getInputStream(), "\"late\"");
             readUntil(socket.getInputStream(), ": keep-alive\n\n");
-            answer.tryEmitNext(new ChoiceEnded(0, FinishReason.STOP));
+            answer.tryEmitNext(new ChoiceEnded(0, FinishReason.END_TOKEN));
             answer.tryEmitNext(new Completed(new Usage(1, 0, 0, 1)));
             answer.tryEmitComplete();
             readUntil(socket.getInputStream(), "data: [DONE]\n\n");
@@ -167,7 +167,7 @@ class LimitsIT extends WebServerTest {
             assertThat(error(body).get("code").asText()).isEqualTo("overloaded");
             client.get().uri("/v1/models").exchange().expectStatus().isOk();
 
-            answer.tryEmitNext(new ChoiceEnded(0, FinishReason.STOP));
+            answer.tryEmitNext(new ChoiceEnded(0, FinishReason.END_TOKEN));
             answer.tryEmitNext(new Completed(new Usage(1, 0, 0, 1)));
             answer.tryEmitComplete();
             readUntil(socket.getInputStream(), "data: [DONE]\n\n");

@@ -1,18 +1,21 @@
 package io.idefics.web;
 
-import io.idefics.generation.ContentPart;
 import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.Prompt;
 import io.idefics.generation.Usage;
+import io.idefics.service.Classification;
 import io.idefics.service.CompletionService;
 import io.idefics.service.ModelDescription;
+import io.idefics.service.RenderedPrompt;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
 
 /** Answers each request with a script and remembers what it was asked. */
 public final class ScriptedCompletionService implements CompletionService {
@@ -22,6 +25,16 @@ public final class ScriptedCompletionService implements CompletionService {
     private static final List<ModelDescription> MODELS = List.of(
             new ModelDescription(MODEL, 1_700_000_000L, 2048), new ModelDescription("other", 1_700_000_001L, 1024));
 
+    private static final RenderedPrompt RENDERED = new RenderedPrompt(
+            "<s>User: hi",
+            List.of(
+                    new RenderedPrompt.Token(1, "<s>", true),
+                    new RenderedPrompt.Token(4911, " User", false),
+                    new RenderedPrompt.Token(29901, ":", false),
+                    new RenderedPrompt.Token(7251, " hi", false)),
+            0,
+            2048);
+
     private final Queue<GenerationRequest> requests = new ConcurrentLinkedQueue<>();
     private final AtomicInteger active = new AtomicInteger();
     private volatile Function<GenerationRequest, Flux<GenerationEvent>> script = ScriptedCompletionService::echo;
@@ -29,13 +42,11 @@ public final class ScriptedCompletionService implements CompletionService {
 
     /** A short fixed answer. */
     public static Flux<GenerationEvent> echo(GenerationRequest request) {
-        int images = (int) request.messages().stream()
-                .flatMap(message -> message.content().stream())
-                .filter(ContentPart.ImageRef.class::isInstance)
-                .count();
-        Usage usage = new Usage(9 + 3 * images, 0, 3 * images, 4 * request.choices());
-        return Flux.range(0, request.choices())
-                .concatMap(choice -> choice(choice, FinishReason.STOP, "A red", " square", " 🟥\n."))
+        int images = request.prompt().images().size();
+        int choices = request.output().choices();
+        Usage usage = new Usage(9 + 3 * images, 0, 3 * images, 4 * choices);
+        return Flux.range(0, choices)
+                .concatMap(choice -> choice(choice, FinishReason.END_TOKEN, "A red", " square", " 🟥\n."))
                 .concatWithValues(new GenerationEvent.Completed(usage));
     }
 
@@ -85,6 +96,32 @@ public final class ScriptedCompletionService implements CompletionService {
             active.incrementAndGet();
             return script.apply(request).doFinally(signal -> active.decrementAndGet());
         });
+    }
+
+    @Override
+    public Mono<Classification> classify(
+            String model, Prompt.Conversation conversation, List<String> answers, String client) {
+        double logprob = -Math.log(answers.size());
+        return Mono.just(new Classification(
+                answers.stream()
+                        .map(answer -> new Classification.Score(answer, logprob, 1.0 / answers.size(), 2))
+                        .toList(),
+                new Usage(9, 0, 0, 0)));
+    }
+
+    @Override
+    public Mono<RenderedPrompt> render(String model, Prompt prompt) {
+        return Mono.just(RENDERED);
+    }
+
+    @Override
+    public Mono<RenderedPrompt> tokenize(String model, String text) {
+        return Mono.just(RENDERED);
+    }
+
+    @Override
+    public Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens) {
+        return Mono.just(ids + (skipSpecialTokens ? "" : " and special"));
     }
 
     @Override

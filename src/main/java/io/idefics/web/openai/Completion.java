@@ -9,7 +9,7 @@ import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.TokenLogprob;
-import io.idefics.generation.Usage;
+import io.idefics.web.Frame;
 import io.idefics.web.openai.ChatCompletionChunk.Delta;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -27,12 +27,13 @@ import reactor.core.publisher.Mono;
  * @param id the id of the answer
  * @param created when it was begun, in seconds since the epoch
  * @param request what was asked for
+ * @param prefix what is told before each answer
  */
-record Completion(String id, long created, GenerationRequest request) {
+record Completion(String id, long created, GenerationRequest request, String prefix) {
 
-    static Completion begin(GenerationRequest request) {
+    static Completion begin(GenerationRequest request, String prefix) {
         String id = "chatcmpl-" + UUID.randomUUID().toString().replace("-", "");
-        return new Completion(id, Instant.now().getEpochSecond(), request);
+        return new Completion(id, Instant.now().getEpochSecond(), request, prefix);
     }
 
     /** The events folded into one answer. */
@@ -45,11 +46,11 @@ record Completion(String id, long created, GenerationRequest request) {
      * the usage. Nothing is sent before the first event. The roles come together, since there are clients that take the
      * answer for complete when each choice that they have seen has ended.
      */
-    Flux<Object> chunks(Flux<GenerationEvent> events, boolean includeUsage) {
+    Flux<Frame> chunks(Flux<GenerationEvent> events, boolean includeUsage) {
         return requireEnd(events).switchOnFirst((first, all) -> {
             // A failure must not overtake the text before it.
             Flux<Object> chunks = all.concatMapDelayError(event -> Flux.fromIterable(chunksOf(event, includeUsage)));
-            return first.hasValue() ? chunks.startWith(roles(includeUsage)) : chunks;
+            return (first.hasValue() ? chunks.startWith(roles(includeUsage)) : chunks).map(Frame::of);
         });
     }
 
@@ -69,15 +70,14 @@ record Completion(String id, long created, GenerationRequest request) {
         if (event instanceof ChoiceEnded end) {
             return List.of(step(end.choice(), new Delta(null, null), null, name(end.reason()), includeUsage));
         }
-        Usage usage = ((Completed) event).usage();
-        return includeUsage
-                ? List.of(new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(usage)))
+        return event instanceof Completed completed && includeUsage
+                ? List.of(new ChatCompletionChunk.WithUsage(chunk(List.of()), UsageObject.of(completed.usage())))
                 : List.of();
     }
 
     private List<Object> roles(boolean includeUsage) {
-        return IntStream.range(0, request.choices())
-                .mapToObj(choice -> step(choice, new Delta("assistant", ""), null, null, includeUsage))
+        return IntStream.range(0, request.output().choices())
+                .mapToObj(choice -> step(choice, new Delta("assistant", prefix), null, null, includeUsage))
                 .toList();
     }
 
@@ -100,7 +100,8 @@ record Completion(String id, long created, GenerationRequest request) {
         if (events.isEmpty() || !(events.get(events.size() - 1) instanceof Completed completed)) {
             throw unfinished();
         }
-        List<ChatCompletion.Choice> choices = IntStream.range(0, request.choices())
+        List<ChatCompletion.Choice> choices = IntStream.range(
+                        0, request.output().choices())
                 .mapToObj(index -> choice(index, events))
                 .toList();
         UsageObject usage = UsageObject.of(completed.usage());
@@ -108,7 +109,7 @@ record Completion(String id, long created, GenerationRequest request) {
     }
 
     private ChatCompletion.Choice choice(int index, List<GenerationEvent> events) {
-        StringBuilder text = new StringBuilder();
+        StringBuilder text = new StringBuilder(prefix);
         List<TokenLogprob> logprobs = new ArrayList<>();
         FinishReason reason = null;
         for (GenerationEvent event : events) {
@@ -123,13 +124,13 @@ record Completion(String id, long created, GenerationRequest request) {
             throw unfinished();
         }
         ChatCompletion.Message message = new ChatCompletion.Message("assistant", text.toString(), null);
-        LogprobsObject told = request.topLogprobs() < 0 ? null : LogprobsObject.of(logprobs);
+        LogprobsObject told = request.output().topLogprobs() < 0 ? null : LogprobsObject.of(logprobs);
         return new ChatCompletion.Choice(index, message, told, name(reason));
     }
 
     private static String name(FinishReason reason) {
         return switch (reason) {
-            case STOP -> "stop";
+            case END_TOKEN, STOP_STRING -> "stop";
             case LENGTH -> "length";
         };
     }

@@ -165,29 +165,33 @@ class ChatCompletionsIT extends WebServerTest {
     @Test
     void complete_choiceWithoutEnd_isAFault() {
         service.script(request -> Flux.just(
-                new TextDelta(0, "half"), new ChoiceEnded(1, FinishReason.STOP), new Completed(new Usage(1, 0, 0, 1))));
+                new TextDelta(0, "half"),
+                new ChoiceEnded(1, FinishReason.END_TOKEN),
+                new Completed(new Usage(1, 0, 0, 1))));
 
         post(HELLO).expectStatus().isEqualTo(500);
     }
 
     /** Two answers in a mixture, the second without any text. */
     private static Flux<GenerationEvent> twoChoices(GenerationRequest request) {
-        Candidate red = new Candidate("Red", List.of(82, 101, 100), -0.25);
-        Candidate special = new Candidate("<image>", null, Double.NEGATIVE_INFINITY);
-        Candidate half = new Candidate("\\xc3", List.of(195), -1);
-        Candidate other = new Candidate("\\xa9", List.of(169), -2);
+        Candidate red = new Candidate(4367, "Red", List.of(82, 101, 100), -0.25);
+        Candidate special = new Candidate(32001, "<image>", null, Double.NEGATIVE_INFINITY);
+        Candidate half = new Candidate(198, "\\xc3", List.of(195), -1);
+        Candidate other = new Candidate(172, "\\xa9", List.of(169), -2);
         return Flux.just(
-                new TextDelta(0, "Red", List.of(new TokenLogprob(red, List.of(red, special)))),
+                new TextDelta(0, "Red", List.of(new TokenLogprob(red, List.of(red, special), 0))),
                 new ChoiceEnded(1, FinishReason.LENGTH),
                 new TextDelta(
-                        0, "é", List.of(new TokenLogprob(half, List.of(half)), new TokenLogprob(other, List.of()))),
-                new ChoiceEnded(0, FinishReason.STOP),
+                        0,
+                        "é",
+                        List.of(new TokenLogprob(half, List.of(half), 3), new TokenLogprob(other, List.of(), 3))),
+                new ChoiceEnded(0, FinishReason.END_TOKEN),
                 new Completed(new Usage(9, 8, 0, 5)));
     }
 
     @Test
     void complete_noText_answersEmptyContent() {
-        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 0, 1), FinishReason.STOP));
+        service.script(request -> ScriptedCompletionService.answer(new Usage(1, 0, 0, 1), FinishReason.END_TOKEN));
 
         post(HELLO).expectBody().jsonPath("$.choices[0].message.content").isEqualTo("");
     }
@@ -286,7 +290,7 @@ class ChatCompletionsIT extends WebServerTest {
     void stream_lineBreaksInText_stayInsideTheirEvent() {
         service.script(request -> Flux.just(
                 new TextDelta(0, "a\nb\r\nc\u2028d\u0085e"),
-                new ChoiceEnded(0, FinishReason.STOP),
+                new ChoiceEnded(0, FinishReason.END_TOKEN),
                 new Completed(new Usage(1, 0, 0, 1))));
 
         String text = post(HELLO_STREAM).expectBody(String.class).returnResult().getResponseBody();

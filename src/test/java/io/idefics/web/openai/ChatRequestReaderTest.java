@@ -10,6 +10,7 @@ import io.idefics.generation.ContentPart;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Message;
+import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.generation.SamplingParams;
 import io.idefics.generation.StoppingCriteria;
@@ -42,12 +43,11 @@ class ChatRequestReaderTest {
         assertThat(request.stream()).isFalse();
         assertThat(request.includeUsage()).isFalse();
         assertThat(request.generation().model()).isEqualTo(ScriptedCompletionService.MODEL);
-        assertThat(request.generation().messages())
-                .containsExactly(new Message(Role.USER, List.of(new ContentPart.Text("hi"))));
+        assertThat(messages(request)).containsExactly(new Message(Role.USER, List.of(new ContentPart.Text("hi"))));
         assertThat(request.generation().sampling()).isEqualTo(SamplingParams.GREEDY);
         assertThat(request.generation().stopping()).isEqualTo(new StoppingCriteria(OptionalInt.empty(), 0, List.of()));
-        assertThat(request.generation().choices()).isEqualTo(1);
-        assertThat(request.generation().topLogprobs()).isEqualTo(-1);
+        assertThat(request.generation().output().choices()).isEqualTo(1);
+        assertThat(request.generation().output().topLogprobs()).isEqualTo(-1);
     }
 
     @Test
@@ -68,8 +68,8 @@ class ChatRequestReaderTest {
                         0.5, 0.25, 3, 0.125, 0.75, 1.5, -2, 2, Map.of(0, -100.0, 31999, 100.0), OptionalLong.of(-5)));
         assertThat(request.generation().stopping())
                 .isEqualTo(new StoppingCriteria(OptionalInt.of(7), 5, List.of("a", "b")));
-        assertThat(request.generation().choices()).isEqualTo(8);
-        assertThat(request.generation().topLogprobs()).isEqualTo(20);
+        assertThat(request.generation().output().choices()).isEqualTo(8);
+        assertThat(request.generation().output().topLogprobs()).isEqualTo(20);
     }
 
     @Test
@@ -86,7 +86,7 @@ class ChatRequestReaderTest {
 
     @Test
     void read_logprobsWithoutAlternatives_tellsTheTokensAlone() {
-        assertThat(reader.read(body(",\"logprobs\":true")).generation().topLogprobs())
+        assertThat(reader.read(body(",\"logprobs\":true")).generation().output().topLogprobs())
                 .isZero();
     }
 
@@ -185,8 +185,7 @@ class ChatRequestReaderTest {
     void read_fieldThatChangesNothing_isIgnored(String field) {
         ChatCompletionRequest request = reader.read(body("," + field));
 
-        assertThat(request.generation().messages())
-                .isEqualTo(reader.read(body("")).generation().messages());
+        assertThat(messages(request)).isEqualTo(messages(reader.read(body(""))));
         assertThat(request.stream()).isFalse();
     }
 
@@ -197,7 +196,7 @@ class ChatRequestReaderTest {
                 + "{\"role\":\"assistant\",\"refusal\":null},"
                 + "{\"role\":\"assistant\",\"content\":[{\"type\":\"refusal\",\"refusal\":\"no\"}]}]}");
 
-        assertThat(reader.read(body).generation().messages())
+        assertThat(messages(reader.read(body)))
                 .containsExactly(
                         new Message(Role.SYSTEM, List.of(new ContentPart.Text("a"))),
                         new Message(Role.SYSTEM, List.of(new ContentPart.Text("b"))),
@@ -214,7 +213,7 @@ class ChatRequestReaderTest {
                 + "{\"type\":\"text\",\"text\":\"and\",\"unknown\":1},"
                 + "{\"type\":\"image_url\",\"image_url\":\"data:image/png;base64,AA==\"}]}]}");
 
-        assertThat(reader.read(body).generation().messages().get(1).content())
+        assertThat(messages(reader.read(body)).get(1).content())
                 .containsExactly(
                         new ContentPart.ImageRef("https://example.com/a.png", "messages[1].content[0].image_url.url"),
                         new ContentPart.Text("and"),
@@ -259,6 +258,10 @@ class ChatRequestReaderTest {
 
     private static ObjectNode body(String more) {
         return (ObjectNode) parse("{\"messages\":[" + USER + "]" + more + "}");
+    }
+
+    private static List<Message> messages(ChatCompletionRequest request) {
+        return ((Prompt.Conversation) request.generation().prompt()).messages();
     }
 
     private static JsonNode parse(String json) {

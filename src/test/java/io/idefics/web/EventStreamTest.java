@@ -1,9 +1,7 @@
-package io.idefics.web.openai;
+package io.idefics.web;
 
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
-import io.idefics.web.KeepAlive;
-import io.idefics.web.WireJson;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
@@ -56,7 +54,7 @@ class EventStreamTest {
 
     private static Flux<String> frames(Flux<Object> chunks) {
         return new EventStream(new WireJson(1_000), new KeepAlive(INTERVAL, Schedulers.parallel()))
-                .frames(chunks)
+                .frames(chunks.map(Frame::of))
                 .map(frame -> new String(frame, StandardCharsets.UTF_8));
     }
 }

@@ -1,0 +1,79 @@
+package io.idefics.web;
+
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import org.springframework.http.CacheControl;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.MediaType;
+import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.web.reactive.function.server.ServerRequest;
+import org.springframework.web.reactive.function.server.ServerResponse;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
+
+/** Answers as they go over the wire: one JSON object, or server-sent events. */
+public final class Replies {
+
+    private final WireJson json;
+    private final EventStream stream;
+
+    public Replies(WireJson json, KeepAlive keepAlive) {
+        this.json = json;
+        this.stream = new EventStream(json, keepAlive);
+    }
+
+    /** Frames events for {@link #stream(Flux)}. */
+    public EventStream frames() {
+        return stream;
+    }
+
+    /** Who asks: the holder of a key, of which only a hash is kept, or an address. */
+    public static String client(ServerRequest request) {
+        String key = request.headers().firstHeader(HttpHeaders.AUTHORIZATION);
+        return key != null
+                ? "key " + Integer.toHexString(key.hashCode())
+                : request.remoteAddress().map(InetSocketAddress::getHostString).orElse("");
+    }
+
+    /** A JSON object. */
+    public Mono<ServerResponse> json(Object body) {
+        return ServerResponse.ok()
+                .contentType(MediaType.APPLICATION_JSON)
+                .cacheControl(CacheControl.noStore())
+                .bodyValue(json.write(body));
+    }
+
+    /** A JSON object that was generated, with the time that it took since {@code startNanos}. */
+    public Mono<ServerResponse> json(Object body, long startNanos) {
+        long millis = Duration.ofNanos(System.nanoTime() - startNanos).toMillis();
+        return ServerResponse.ok()
+                .contentType(MediaType.APPLICATION_JSON)
+                .cacheControl(CacheControl.noStore())
+                .header("openai-processing-ms", Long.toString(millis))
+                .bodyValue(json.write(body));
+    }
+
+    /** Server-sent events; abandoning them cancels what makes them. */
+    public Mono<ServerResponse> stream(Flux<byte[]> frames) {
+        return ServerResponse.ok()
+                .contentType(MediaType.TEXT_EVENT_STREAM)
+                .cacheControl(CacheControl.noCache())
+                .header("x-accel-buffering", "no")
+                .body((output, context) -> write((ServerHttpResponse) output, frames));
+    }
+
+    /**
+     * The status is sent with the first frame, so that an earlier failure can still choose its own. A connection that
+     * breaks at that very moment is not passed on to the frames by the framework, so the end of the writing is.
+     */
+    private static Mono<Void> write(ServerHttpResponse output, Flux<byte[]> frames) {
+        return Mono.defer(() -> {
+            Sinks.Empty<Void> written = Sinks.empty();
+            Flux<byte[]> watched = frames.takeUntilOther(written.asMono());
+            return output.writeAndFlushWith(watched.map(frame ->
+                            Mono.fromSupplier(() -> output.bufferFactory().wrap(frame))))
+                    .doFinally(signal -> written.tryEmitEmpty());
+        });
+    }
+}
