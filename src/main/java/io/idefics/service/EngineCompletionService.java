@@ -109,8 +109,8 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() -> parts.tokenizer()
-                            .decode(ids.stream().mapToInt(Integer::intValue).toArray(), skipSpecialTokens))
+            return Mono.fromCallable(
+                            () -> parts.tokenizer().decode(Prompts.requireKnown(ids, "tokens", parts), skipSpecialTokens))
                     .subscribeOn(workers);
         });
     }
