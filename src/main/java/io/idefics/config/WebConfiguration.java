@@ -20,6 +20,8 @@ import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
 import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
+import io.idefics.web.openai.TextCompletionHandler;
+import io.idefics.web.openai.TextRequestReader;
 import io.idefics.web.openai.TokenRequestReader;
 import io.idefics.web.openai.TokensHandler;
 import io.idefics.web.openai.TokensRoutes;
@@ -46,36 +48,53 @@ public class WebConfiguration {
     }
 
     @Bean
+    BodyReader bodyReader(WebProperties web, WireJson json) {
+        return new BodyReader(web, json, Schedulers.parallel());
+    }
+
+    @Bean
+    Replies replies(WebProperties web, WireJson json) {
+        return new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel()));
+    }
+
+    @Bean
+    AdmissionFilter admissionFilter(ConcurrencyLimiter limiter) {
+        return new AdmissionFilter(limiter);
+    }
+
+    @Bean
+    ChatRequestReader chatRequestReader(CompletionService service, GenerationProperties generation, WebProperties web) {
+        return new ChatRequestReader(service, generation, web);
+    }
+
+    @Bean
     RouterFunction<ServerResponse> openAiRoutes(
             CompletionService service,
-            ConcurrencyLimiter limiter,
+            BodyReader bodies,
+            ChatRequestReader chats,
+            Replies replies,
+            AdmissionFilter admission,
             WireJson json,
             WebProperties web,
             GenerationProperties generation) {
-        ChatCompletionHandler chat = new ChatCompletionHandler(
-                service,
-                new BodyReader(web, json, Schedulers.parallel()),
-                new ChatRequestReader(service, generation, web),
-                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())));
         return OpenAiRoutes.routes(
-                chat, new ModelsHandler(service, json, web, generation), new AdmissionFilter(limiter));
+                new ChatCompletionHandler(service, bodies, chats, replies),
+                new TextCompletionHandler(service, bodies, new TextRequestReader(service, generation, web), replies),
+                new ModelsHandler(service, json, web, generation),
+                admission);
     }
 
     @Bean
     RouterFunction<ServerResponse> tokensRoutes(
             CompletionService service,
-            ConcurrencyLimiter limiter,
-            WireJson json,
-            WebProperties web,
-            GenerationProperties generation) {
-        ChatRequestReader chats = new ChatRequestReader(service, generation, web);
-        TokensHandler tokens = new TokensHandler(
-                service,
-                new BodyReader(web, json, Schedulers.parallel()),
-                new TokenRequestReader(service, chats, web),
-                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())),
-                null);
-        return TokensRoutes.routes(tokens, new AdmissionFilter(limiter));
+            BodyReader bodies,
+            ChatRequestReader chats,
+            Replies replies,
+            AdmissionFilter admission,
+            WebProperties web) {
+        TokensHandler tokens =
+                new TokensHandler(service, bodies, new TokenRequestReader(service, chats, web), replies, null);
+        return TokensRoutes.routes(tokens, admission);
     }
 
     /** The root leads to the description of the API. */

@@ -35,6 +35,9 @@ import reactor.core.publisher.Mono;
  */
 record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids, List<int[]> imageIndex, int from) {
 
+    /** How many answers are run at the same time, so that one request does not fill the queue. */
+    private static final int MAX_AT_ONCE = 8;
+
     static AnswerScores of(Prompt.Conversation conversation, List<String> answers, Parts parts) {
         int contextLength = parts.description().contextLength();
         PreparedPrompt prompt = Prompts.prepare(conversation, contextLength - 1, parts);
@@ -64,8 +67,8 @@ record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids
     Mono<Classification> compute(
             Function<SequenceRequest, Flux<SequenceEvent>> runner, List<PixelValues> images, String client) {
         Flux<SequenceEvent.Prefilled> first = run(0, runner, images, client);
-        Flux<SequenceEvent.Prefilled> others =
-                Flux.range(1, answers.size() - 1).flatMapSequential(index -> run(index, runner, images, client));
+        Flux<SequenceEvent.Prefilled> others = Flux.range(1, answers.size() - 1)
+                .flatMapSequential(index -> run(index, runner, images, client), MAX_AT_ONCE);
         return first.concatWith(others).collectList().map(this::classification);
     }
 

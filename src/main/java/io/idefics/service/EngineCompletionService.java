@@ -63,13 +63,19 @@ public final class EngineCompletionService implements CompletionService {
 
     @Override
     public Flux<GenerationEvent> complete(GenerationRequest request) {
-        return Flux.defer(() -> {
+        return prepare(request).flatMapMany(Function.identity());
+    }
+
+    @Override
+    public Mono<Flux<GenerationEvent>> prepare(GenerationRequest request) {
+        return Mono.defer(() -> {
             ModelHost host = registry.ready(request.model());
             Parts parts = Objects.requireNonNull(host.parts());
             return Mono.fromCallable(() -> plan(request, parts)) // before any picture is fetched
                     .subscribeOn(workers)
-                    .flatMapMany(plan -> images(request.prompt(), plan.prompt(), parts)
-                            .flatMapMany(images -> generate(request, host, parts, plan, images)));
+                    .flatMap(plan -> images(request.prompt(), plan.prompt(), parts)
+                            .map(images -> generate(request, host, parts, plan, images)
+                                    .onErrorMap(GenerationException.class, e -> located(e, request.prompt()))));
         });
     }
 
@@ -109,8 +115,8 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(
-                            () -> parts.tokenizer().decode(Prompts.requireKnown(ids, "tokens", parts), skipSpecialTokens))
+            return Mono.fromCallable(() ->
+                            parts.tokenizer().decode(Prompts.requireKnown(ids, "tokens", parts), skipSpecialTokens))
                     .subscribeOn(workers);
         });
     }
@@ -161,6 +167,16 @@ public final class EngineCompletionService implements CompletionService {
                     Prompts.param(prompt));
         }
         return Math.min(maxLength, contextLength);
+    }
+
+    /** A failure of the engine, which does not know where in the request the prompt is that has no room. */
+    private static GenerationException located(GenerationException failure, Prompt prompt) {
+        boolean isOfPrompt =
+                failure.type() == ErrorType.CONTEXT_LENGTH_EXCEEDED || failure.type() == ErrorType.INVALID_VALUE;
+        return isOfPrompt && failure.param() == null
+                ? new GenerationException(
+                        failure.type(), String.valueOf(failure.getMessage()), Prompts.param(prompt), failure)
+                : failure;
     }
 
     /** The pictures that the prompt still has, in its order; they are fetched at once and decoded as they come. */
