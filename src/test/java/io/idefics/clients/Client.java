@@ -23,6 +23,12 @@ interface Client extends AutoCloseable {
     /** What such an exception of this client tells. */
     Refusal refusal(Throwable exception);
 
+    /** Whether it waits before it repeats a request for as long as the answer says. */
+    boolean heedsRetryAfter();
+
+    /** Whether it repeats a request for a stream. */
+    boolean repeatsStreams();
+
     @Override
     void close();
 

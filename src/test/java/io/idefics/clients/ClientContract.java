@@ -9,6 +9,7 @@ import io.idefics.clients.Client.Refusal;
 import io.idefics.testing.MiniEvaluation;
 import io.idefics.testing.MiniEvaluation.Question;
 import io.idefics.testing.MiniEvaluation.Reference;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
 /** What a client library finds at the server, whichever it is: one test a feature. */
@@ -22,6 +23,9 @@ interface ClientContract {
 
     /** A picture with a yellow sun on the left. */
     String SUN = "images/133.jpg";
+
+    /** What the server says to clients that it has no room for. */
+    Duration RETRY_AFTER = Duration.ofSeconds(1);
 
     Server server();
 
@@ -158,6 +162,9 @@ interface ClientContract {
             assertThat(refusal.code()).isEqualTo("overloaded");
             assertThat(refusal.message()).contains("the most it admits");
             assertThat(proxy.requests()).isEqualTo(2);
+            assertThat(proxy.firstPause().compareTo(RETRY_AFTER) >= 0 || !client.heedsRetryAfter())
+                    .as("pause of %s", proxy.firstPause())
+                    .isTrue();
         }
     }
 
@@ -180,11 +187,15 @@ interface ClientContract {
     }
 
     @Test
-    default void stream_serverIsFull_isRefused() {
+    default void stream_serverStaysFull_isRefused() {
         server().awaitIdle();
         try (Server.Hold hold = server().fill();
-                Client client = connect()) {
-            assertThat(refusalOfStream(client, 503, Chat.of("Hello!")).code()).isEqualTo("overloaded");
+                CountingProxy proxy = new CountingProxy(server().url(), request -> {});
+                Client client = connect(proxy.url(), 1)) {
+            Refusal refusal = refusalOfStream(client, 503, Chat.of("Hello!"));
+
+            assertThat(refusal.code()).isEqualTo("overloaded");
+            assertThat(proxy.requests()).isEqualTo(client.repeatsStreams() ? 2 : 1);
         }
     }
 

@@ -12,9 +12,10 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.IntConsumer;
 
 /** Passes requests on to a server, one at a time, and counts them. */
@@ -26,7 +27,7 @@ final class CountingProxy implements AutoCloseable {
 
     private final HttpClient client =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    private final AtomicInteger requests = new AtomicInteger();
+    private final List<Long> nanoTimes = new CopyOnWriteArrayList<>();
     private final String target;
     private final IntConsumer before;
     private final HttpServer server;
@@ -54,12 +55,18 @@ final class CountingProxy implements AutoCloseable {
     }
 
     int requests() {
-        return requests.get();
+        return nanoTimes.size();
+    }
+
+    /** The time between the first two requests. */
+    Duration firstPause() {
+        return Duration.ofNanos(nanoTimes.get(1) - nanoTimes.get(0));
     }
 
     private void pass(HttpExchange exchange) throws IOException {
         try (exchange) {
-            before.accept(requests.incrementAndGet());
+            nanoTimes.add(System.nanoTime());
+            before.accept(nanoTimes.size());
             HttpResponse<byte[]> response = client.sendAsync(request(exchange), BodyHandlers.ofByteArray())
                     .join();
             response.headers().map().forEach((name, values) -> {

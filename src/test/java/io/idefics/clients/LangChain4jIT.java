@@ -121,6 +121,16 @@ class LangChain4jIT extends ClientOfRunningServer {
         }
 
         @Override
+        public boolean heedsRetryAfter() {
+            return false;
+        }
+
+        @Override
+        public boolean repeatsStreams() {
+            return false;
+        }
+
+        @Override
         public void close() {}
 
         private static <T> T join(CompletableFuture<T> future) {

@@ -461,6 +461,16 @@ class OpenAiClientIT extends ClientOfRunningServer {
         }
 
         @Override
+        public boolean heedsRetryAfter() {
+            return true;
+        }
+
+        @Override
+        public boolean repeatsStreams() {
+            return true;
+        }
+
+        @Override
         public void close() {
             library.close();
         }

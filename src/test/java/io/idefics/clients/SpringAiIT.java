@@ -27,6 +27,8 @@ import org.springframework.web.reactive.function.client.WebClientResponseExcepti
 /** Spring AI of the generation of Spring Boot 3 finds what it expects. */
 class SpringAiIT extends ClientOfRunningServer {
 
+    static final String NO_FINISH_REASON = "the answer has no finish reason";
+
     @Override
     public Client connect(String url, int retries) {
         return new SpringAiClient(url, retries);
@@ -83,6 +85,16 @@ class SpringAiIT extends ClientOfRunningServer {
         }
 
         @Override
+        public boolean heedsRetryAfter() {
+            return false;
+        }
+
+        @Override
+        public boolean repeatsStreams() {
+            return false;
+        }
+
+        @Override
         public void close() {}
 
         private static Answer answer(List<ChatResponse> responses) {
@@ -98,7 +110,7 @@ class SpringAiIT extends ClientOfRunningServer {
                             .map(result -> finishReason(result.getMetadata()))
                             .filter(reason -> !reason.isEmpty())
                             .findFirst()
-                            .orElseThrow(),
+                            .orElseThrow(() -> new IllegalStateException(NO_FINISH_REASON)),
                     last.getMetadata().getUsage().getPromptTokens(),
                     last.getMetadata().getUsage().getCompletionTokens());
         }

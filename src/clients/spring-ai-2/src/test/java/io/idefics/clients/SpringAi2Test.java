@@ -118,6 +118,16 @@ class SpringAi2Test implements ClientContract {
         }
 
         @Override
+        public boolean heedsRetryAfter() {
+            return true;
+        }
+
+        @Override
+        public boolean repeatsStreams() {
+            return true;
+        }
+
+        @Override
         public void close() {}
 
         private static Answer answer(List<ChatResponse> responses) {
