@@ -179,9 +179,11 @@ class TextCompletionsIT extends WebServerTest {
     @ValueSource(ints = {1, 4, 8})
     void complete_manyPrompts_runAFewAtATime(int bestOf) {
         AtomicInteger most = new AtomicInteger();
-        service.script(
-                request -> Mono.<GenerationEvent>fromRunnable(() -> most.accumulateAndGet(service.active(), Math::max))
-                        .thenMany(repeat(request).delaySequence(Duration.ofMillis(5))));
+        AtomicInteger running = new AtomicInteger();
+        service.script(request -> repeat(request)
+                .delaySequence(Duration.ofMillis(5))
+                .doOnSubscribe(subscription -> most.accumulateAndGet(running.incrementAndGet(), Math::max))
+                .doOnTerminate(running::decrementAndGet));
         String prompts = IntStream.range(0, 32).mapToObj(i -> "\"" + i + "\"").collect(Collectors.joining(","));
 
         String body = text(complete("{\"prompt\":[" + prompts + "],\"best_of\":" + bestOf + "}"));
