@@ -20,6 +20,8 @@ import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
 import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
+import io.idefics.web.openai.TextCompletionHandler;
+import io.idefics.web.openai.TextRequestReader;
 import java.net.URI;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
@@ -49,12 +51,13 @@ public class WebConfiguration {
             WireJson json,
             WebProperties web,
             GenerationProperties generation) {
-        ChatCompletionHandler chat = new ChatCompletionHandler(
-                service,
-                new BodyReader(web, json, Schedulers.parallel()),
-                new ChatRequestReader(service, generation, web),
-                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())));
-        return OpenAiRoutes.routes(chat, new ModelsHandler(service, json), new AdmissionFilter(limiter));
+        BodyReader bodies = new BodyReader(web, json, Schedulers.parallel());
+        Replies replies = new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel()));
+        return OpenAiRoutes.routes(
+                new ChatCompletionHandler(service, bodies, new ChatRequestReader(service, generation, web), replies),
+                new TextCompletionHandler(service, bodies, new TextRequestReader(service, generation, web), replies),
+                new ModelsHandler(service, json),
+                new AdmissionFilter(limiter));
     }
 
     /** The root leads to the description of the API. */

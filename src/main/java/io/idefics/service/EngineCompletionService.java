@@ -47,6 +47,9 @@ import reactor.core.scheduler.Scheduler;
 /** Answers with the models of a {@link ModelRegistry}. */
 public final class EngineCompletionService implements CompletionService {
 
+    /** How many answers of one request are scored at the same time, so that it does not fill the queue. */
+    private static final int MAX_SCORED_AT_ONCE = 8;
+
     /** A prompt and the limits that it leaves. */
     private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable Supplier<TokenConstraint> constraints) {}
 
@@ -72,13 +75,19 @@ public final class EngineCompletionService implements CompletionService {
 
     @Override
     public Flux<GenerationEvent> complete(GenerationRequest request) {
-        return Flux.defer(() -> {
+        return prepare(request).flatMapMany(Function.identity());
+    }
+
+    @Override
+    public Mono<Flux<GenerationEvent>> prepare(GenerationRequest request) {
+        return Mono.defer(() -> {
             ModelHost host = registry.ready(request.model());
             Parts parts = Objects.requireNonNull(host.parts());
             return Mono.fromCallable(() -> plan(request, parts)) // before any picture is fetched
                     .subscribeOn(workers)
-                    .flatMapMany(plan -> images(request.prompt(), plan.prompt(), parts)
-                            .flatMapMany(images -> generate(request, host, parts, plan, images)));
+                    .flatMap(plan -> images(request.prompt(), plan.prompt(), parts)
+                            .map(images -> generate(request, host, parts, plan, images)
+                                    .onErrorMap(GenerationException.class, e -> located(e, request.prompt()))));
         });
     }
 
@@ -218,6 +227,15 @@ public final class EngineCompletionService implements CompletionService {
             return interleaved.param();
         }
         return prompt instanceof Prompt.TokenIds tokens ? tokens.param() : "messages";
+    }
+
+    /** A failure of the engine, which does not know where in the request the prompt is that has no room. */
+    private static GenerationException located(GenerationException failure, Prompt prompt) {
+        boolean isOfPrompt =
+                failure.type() == ErrorType.CONTEXT_LENGTH_EXCEEDED || failure.type() == ErrorType.INVALID_VALUE;
+        return isOfPrompt && failure.param() == null
+                ? new GenerationException(failure.type(), String.valueOf(failure.getMessage()), param(prompt), failure)
+                : failure;
     }
 
     /** The pictures that the prompt still has, in its order; they are fetched at once and decoded as they come. */
@@ -376,7 +394,7 @@ public final class EngineCompletionService implements CompletionService {
         // The first one alone, so that the others find the conversation in the cache.
         Mono<Scored> first = score(candidates, 0, host, images, client);
         Flux<Scored> others = Flux.range(1, candidates.ids().size() - 1)
-                .flatMapSequential(index -> score(candidates, index, host, images, client));
+                .flatMapSequential(index -> score(candidates, index, host, images, client), MAX_SCORED_AT_ONCE);
         return first.concatWith(others).collectList();
     }
 

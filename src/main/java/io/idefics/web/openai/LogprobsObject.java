@@ -34,7 +34,8 @@ record LogprobsObject(List<Token> content, @Nullable Object refusal) {
         return new Token(chosen.token(), logprob(chosen), chosen.bytes(), top);
     }
 
-    private static double logprob(Candidate candidate) {
+    /** A log-probability that JSON can tell. */
+    static double logprob(Candidate candidate) {
         return Math.max(candidate.logprob(), VERY_UNLIKELY);
     }
 }

@@ -17,22 +17,29 @@ import reactor.core.publisher.Mono;
 public final class OpenAiRoutes {
 
     private static final String CHAT = "/v1/chat/completions";
+    private static final String TEXT = "/v1/completions";
     private static final String MODELS = "/v1/models";
     private static final String MODEL = "/v1/models/{*id}";
 
     private OpenAiRoutes() {}
 
     public static RouterFunction<ServerResponse> routes(
-            ChatCompletionHandler chat, ModelsHandler models, AdmissionFilter admission) {
-        HandlerFunction<ServerResponse> admitted = request -> admission.filter(request, chat::complete);
+            ChatCompletionHandler chat, TextCompletionHandler text, ModelsHandler models, AdmissionFilter admission) {
         return RouterFunctions.route()
-                .route(path(CHAT).and(methods(HttpMethod.POST)), admitted)
+                .route(path(CHAT).and(methods(HttpMethod.POST)), admitted(admission, chat::complete))
                 .route(path(CHAT), only(HttpMethod.POST))
+                .route(path(TEXT).and(methods(HttpMethod.POST)), admitted(admission, text::complete))
+                .route(path(TEXT), only(HttpMethod.POST))
                 .route(path(MODELS).and(methods(HttpMethod.GET, HttpMethod.HEAD)), models::list)
                 .route(path(MODELS), only(HttpMethod.GET, HttpMethod.HEAD))
                 .route(path(MODEL).and(methods(HttpMethod.GET, HttpMethod.HEAD)), models::get)
                 .route(path(MODEL), only(HttpMethod.GET, HttpMethod.HEAD))
                 .build();
+    }
+
+    private static HandlerFunction<ServerResponse> admitted(
+            AdmissionFilter admission, HandlerFunction<ServerResponse> handler) {
+        return request -> admission.filter(request, handler);
     }
 
     private static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {

@@ -253,7 +253,7 @@ class ChatRequestReaderTest {
     private ChatRequestReader reader(double temperature) {
         WebProperties limits = new WebProperties(
                 DataSize.ofMegabytes(1), Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), 32);
-        return new ChatRequestReader(service, new GenerationProperties(temperature, 8), limits);
+        return new ChatRequestReader(service, new GenerationProperties(temperature, 8, 32), limits);
     }
 
     private static ObjectNode body(String more) {
