@@ -22,6 +22,9 @@ import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
 import io.idefics.web.openai.TextCompletionHandler;
 import io.idefics.web.openai.TextRequestReader;
+import io.idefics.web.openai.TokenRequestReader;
+import io.idefics.web.openai.TokensHandler;
+import io.idefics.web.openai.TokensRoutes;
 import java.net.URI;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
@@ -56,8 +59,25 @@ public class WebConfiguration {
         return OpenAiRoutes.routes(
                 new ChatCompletionHandler(service, bodies, new ChatRequestReader(service, generation, web), replies),
                 new TextCompletionHandler(service, bodies, new TextRequestReader(service, generation, web), replies),
-                new ModelsHandler(service, json),
+                new ModelsHandler(service, json, web, generation),
                 new AdmissionFilter(limiter));
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> tokensRoutes(
+            CompletionService service,
+            ConcurrencyLimiter limiter,
+            WireJson json,
+            WebProperties web,
+            GenerationProperties generation) {
+        ChatRequestReader chats = new ChatRequestReader(service, generation, web);
+        TokensHandler tokens = new TokensHandler(
+                service,
+                new BodyReader(web, json, Schedulers.parallel()),
+                new TokenRequestReader(service, chats, web),
+                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())),
+                null);
+        return TokensRoutes.routes(tokens, new AdmissionFilter(limiter));
     }
 
     /** The root leads to the description of the API. */

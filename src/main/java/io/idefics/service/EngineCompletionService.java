@@ -1,30 +1,21 @@
 package io.idefics.service;
 
-import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.engine.TokenConstraint;
-import io.idefics.engine.TokenLogprobs;
-import io.idefics.generation.ContentPart;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
-import io.idefics.generation.Message;
 import io.idefics.generation.OutputOptions;
 import io.idefics.generation.Prompt;
-import io.idefics.generation.Role;
-import io.idefics.generation.SamplingParams;
 import io.idefics.generation.StoppingCriteria;
-import io.idefics.generation.Usage;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageFetcher;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
 import io.idefics.processing.PreparedPrompt;
-import io.idefics.processing.PromptItem;
-import io.idefics.service.Classification.Score;
 import io.idefics.service.ModelHost.Parts;
 import io.idefics.tokenizer.IncrementalDecoder;
 import java.util.ArrayList;
@@ -46,9 +37,6 @@ import reactor.core.scheduler.Scheduler;
 
 /** Answers with the models of a {@link ModelRegistry}. */
 public final class EngineCompletionService implements CompletionService {
-
-    /** How many answers of one request are scored at the same time, so that it does not fill the queue. */
-    private static final int MAX_SCORED_AT_ONCE = 8;
 
     /** A prompt and the limits that it leaves. */
     private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable Supplier<TokenConstraint> constraints) {}
@@ -97,11 +85,10 @@ public final class EngineCompletionService implements CompletionService {
         return Mono.defer(() -> {
             ModelHost host = registry.ready(model);
             Parts parts = Objects.requireNonNull(host.parts());
-            return Mono.fromCallable(() -> candidates(conversation, answers, parts))
+            return Mono.fromCallable(() -> AnswerScores.of(conversation, answers, parts))
                     .subscribeOn(workers)
-                    .flatMap(candidates -> images(conversation, candidates.prompt(), parts)
-                            .flatMap(images -> score(candidates, host, images, client)))
-                    .map(scores -> classification(answers, scores));
+                    .flatMap(scores -> images(conversation, scores.prompt(), parts)
+                            .flatMap(images -> scores.compute(host.pool()::generate, images, client)));
         });
     }
 
@@ -109,8 +96,8 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<RenderedPrompt> render(String model, Prompt prompt) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() ->
-                            rendered(prepared(prompt, Integer.MAX_VALUE, parts).inputIds(), parts))
+            return Mono.fromCallable(() -> Prompts.render(
+                            Prompts.prepare(prompt, Integer.MAX_VALUE, parts).inputIds(), parts))
                     .subscribeOn(workers);
         });
     }
@@ -119,7 +106,7 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<RenderedPrompt> tokenize(String model, String text) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() -> rendered(parts.tokenizer().encode(text), parts))
+            return Mono.fromCallable(() -> Prompts.render(parts.tokenizer().encode(text), parts))
                     .subscribeOn(workers);
         });
     }
@@ -128,8 +115,8 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() -> parts.tokenizer()
-                            .decode(ids.stream().mapToInt(Integer::intValue).toArray(), skipSpecialTokens))
+            return Mono.fromCallable(() ->
+                            parts.tokenizer().decode(Prompts.requireKnown(ids, "tokens", parts), skipSpecialTokens))
                     .subscribeOn(workers);
         });
     }
@@ -153,7 +140,7 @@ public final class EngineCompletionService implements CompletionService {
         StoppingCriteria stopping = request.stopping();
         int contextLength = parts.description().contextLength();
         boolean generates = stopping.maxTokens().orElse(1) > 0;
-        PreparedPrompt prompt = prepared(request.prompt(), generates ? contextLength - 1 : contextLength, parts);
+        PreparedPrompt prompt = Prompts.prepare(request.prompt(), generates ? contextLength - 1 : contextLength, parts);
         int promptTokens = prompt.inputIds().length;
         int limit = limit(stopping, contextLength, promptTokens, request.prompt());
         long wanted = Math.max(stopping.maxTokens().orElse(1), stopping.minTokens());
@@ -162,7 +149,7 @@ public final class EngineCompletionService implements CompletionService {
                     ErrorType.CONTEXT_LENGTH_EXCEEDED,
                     "The context length of this model is " + contextLength + " tokens, but " + (promptTokens + wanted)
                             + " were requested: " + promptTokens + " in the prompt and " + wanted + " for the answer.",
-                    param(request.prompt()));
+                    Prompts.param(request.prompt()));
         }
         int room = limit - promptTokens;
         int maxTokens = Math.min(stopping.maxTokens().orElse(room), room);
@@ -177,56 +164,9 @@ public final class EngineCompletionService implements CompletionService {
                     ErrorType.INVALID_VALUE,
                     "The prompt has " + promptTokens + " tokens, which leaves no room within the max_length of "
                             + maxLength + ".",
-                    param(prompt));
+                    Prompts.param(prompt));
         }
         return Math.min(maxLength, contextLength);
-    }
-
-    private static PreparedPrompt prepared(Prompt prompt, int maxTokens, Parts parts) {
-        if (prompt instanceof Prompt.Conversation conversation) {
-            List<PromptItem> items =
-                    parts.template().items(conversation.messages(), conversation.continueFinalMessage());
-            return parts.processor().prepare(items, maxTokens);
-        }
-        if (prompt instanceof Prompt.Interleaved interleaved) {
-            List<PromptItem> items = interleaved.parts().stream()
-                    .<PromptItem>map(part -> part instanceof ContentPart.Text text
-                            ? new PromptItem.Text(text.text())
-                            : new PromptItem.Image())
-                    .toList();
-            return parts.processor()
-                    .prepareVerbatim(
-                            items,
-                            interleaved.addEndOfUtteranceToken(),
-                            interleaved.truncateTo(),
-                            maxTokens,
-                            interleaved.param());
-        }
-        Prompt.TokenIds tokens = (Prompt.TokenIds) prompt;
-        for (int id : tokens.ids()) {
-            if (id < 0 || id > parts.tokenizer().maxId()) {
-                throw new GenerationException(
-                        ErrorType.INVALID_VALUE,
-                        tokens.param() + " has the token id " + id + " but ids must lie between 0 and "
-                                + parts.tokenizer().maxId() + ".",
-                        tokens.param());
-            }
-        }
-        if (tokens.ids().size() > maxTokens) {
-            throw new GenerationException(
-                    ErrorType.CONTEXT_LENGTH_EXCEEDED,
-                    "The prompt has " + tokens.ids().size() + " tokens, but at most " + maxTokens + " fit.",
-                    tokens.param());
-        }
-        return parts.processor()
-                .prepareIds(tokens.ids().stream().mapToInt(Integer::intValue).toArray());
-    }
-
-    private static String param(Prompt prompt) {
-        if (prompt instanceof Prompt.Interleaved interleaved) {
-            return interleaved.param();
-        }
-        return prompt instanceof Prompt.TokenIds tokens ? tokens.param() : "messages";
     }
 
     /** A failure of the engine, which does not know where in the request the prompt is that has no room. */
@@ -234,7 +174,8 @@ public final class EngineCompletionService implements CompletionService {
         boolean isOfPrompt =
                 failure.type() == ErrorType.CONTEXT_LENGTH_EXCEEDED || failure.type() == ErrorType.INVALID_VALUE;
         return isOfPrompt && failure.param() == null
-                ? new GenerationException(failure.type(), String.valueOf(failure.getMessage()), param(prompt), failure)
+                ? new GenerationException(
+                        failure.type(), String.valueOf(failure.getMessage()), Prompts.param(prompt), failure)
                 : failure;
     }
 
@@ -334,119 +275,5 @@ public final class EngineCompletionService implements CompletionService {
                 plan.constraints() == null ? null : plan.constraints().get(),
                 request.client(),
                 null);
-    }
-
-    private static RenderedPrompt rendered(int[] ids, Parts parts) {
-        TokenTexts texts = new TokenTexts(parts.tokenizer());
-        int image = parts.tokenizer().specialTokens().image();
-        int fake = parts.tokenizer().specialTokens().fakeTokenAroundImage();
-        List<RenderedPrompt.Token> tokens = Arrays.stream(ids)
-                .mapToObj(id -> new RenderedPrompt.Token(id, texts.text(id), !texts.hasText(id)))
-                .toList();
-        int imageTokens =
-                (int) Arrays.stream(ids).filter(id -> id == image || id == fake).count();
-        return new RenderedPrompt(
-                parts.tokenizer().decode(ids, false),
-                tokens,
-                imageTokens,
-                parts.description().contextLength());
-    }
-
-    /**
-     * A conversation with each of its answers.
-     *
-     * @param prompt the conversation alone
-     * @param ids the tokens with each answer, the end of the turn included where the model has it, (answers, T)
-     * @param imageIndex which picture each of them sees, (answers, T)
-     * @param from where the answers begin
-     */
-    private record Candidates(PreparedPrompt prompt, List<int[]> ids, List<int[]> imageIndex, int from) {}
-
-    private static Candidates candidates(Prompt.Conversation conversation, List<String> answers, Parts parts) {
-        int contextLength = parts.description().contextLength();
-        PreparedPrompt prompt = prepared(conversation, contextLength - 1, parts);
-        OptionalInt endOfUtterance = parts.tokenizer().specialTokens().endOfUtterance();
-        List<int[]> all = new ArrayList<>();
-        List<int[]> imageIndex = new ArrayList<>();
-        int from = prompt.inputIds().length;
-        for (String answer : answers) {
-            List<Message> messages = new ArrayList<>(conversation.messages());
-            messages.add(new Message(Role.ASSISTANT, List.of(new ContentPart.Text(answer))));
-            int room = contextLength - (endOfUtterance.isPresent() ? 1 : 0);
-            PreparedPrompt whole = prepared(new Prompt.Conversation(messages, true), room, parts);
-            int[] ids = IntStream.concat(Arrays.stream(whole.inputIds()), endOfUtterance.stream())
-                    .toArray();
-            int[] index = Arrays.copyOf(whole.imageIndex(), ids.length);
-            index[ids.length - 1] = index[whole.inputIds().length - 1];
-            int mismatch = Arrays.mismatch(prompt.inputIds(), ids);
-            from = Math.min(from, mismatch < 0 ? from : mismatch);
-            all.add(ids);
-            imageIndex.add(index);
-        }
-        return new Candidates(prompt, all, imageIndex, from);
-    }
-
-    /** What became of one answer. */
-    private record Scored(double logprob, int tokens, Usage usage) {}
-
-    private static Mono<List<Scored>> score(
-            Candidates candidates, ModelHost host, List<PixelValues> images, String client) {
-        // The first one alone, so that the others find the conversation in the cache.
-        Mono<Scored> first = score(candidates, 0, host, images, client);
-        Flux<Scored> others = Flux.range(1, candidates.ids().size() - 1)
-                .flatMapSequential(index -> score(candidates, index, host, images, client), MAX_SCORED_AT_ONCE);
-        return first.concatWith(others).collectList();
-    }
-
-    private static Mono<Scored> score(
-            Candidates candidates, int index, ModelHost host, List<PixelValues> images, String client) {
-        int[] ids = candidates.ids().get(index);
-        int from = Math.min(candidates.from(), ids.length - 1);
-        SequenceRequest request = new SequenceRequest(
-                new ModelInput(ids, candidates.imageIndex().get(index), images),
-                SamplingParams.GREEDY,
-                0,
-                0,
-                Set.of(),
-                new int[0],
-                SequenceRequest.NO_LOGPROBS,
-                from,
-                null,
-                client,
-                null);
-        return host.pool()
-                .generate(request)
-                .ofType(SequenceEvent.Prefilled.class)
-                .next()
-                .map(prefilled -> new Scored(
-                        prefilled.promptLogprobs().stream()
-                                .mapToDouble(TokenLogprobs::logprob)
-                                .sum(),
-                        ids.length - from,
-                        new Usage(
-                                candidates.prompt().inputIds().length,
-                                Math.min(
-                                        prefilled.cachedTokens(),
-                                        candidates.prompt().inputIds().length),
-                                candidates.prompt().imageTokens(),
-                                0)));
-    }
-
-    private static Classification classification(List<String> answers, List<Scored> scored) {
-        double max = scored.stream().mapToDouble(Scored::logprob).max().orElse(0);
-        double sum = scored.stream()
-                .mapToDouble(score -> Math.exp(score.logprob() - max))
-                .sum();
-        List<Score> scores = IntStream.range(0, answers.size())
-                .mapToObj(index -> {
-                    Scored score = scored.get(index);
-                    return new Score(
-                            answers.get(index), score.logprob(), Math.exp(score.logprob() - max) / sum, score.tokens());
-                })
-                .toList();
-        Usage usage = scored.get(0).usage();
-        int tokens = scored.stream().mapToInt(Scored::tokens).sum();
-        return new Classification(
-                scores, new Usage(usage.promptTokens() + tokens, usage.cachedTokens(), usage.imageTokens(), 0));
     }
 }

@@ -50,10 +50,11 @@ class TextCompletionsIT extends WebServerTest {
                 .valueMatches("openai-processing-ms", "[0-9]+"));
 
         assertThat(anonymous(body))
-                .isEqualTo("{\"id\":\"ID\",\"object\":\"text_completion\",\"created\":0,\"model\":\"org/mini-model\","
-                        + "\"choices\":[{\"index\":0,\"text\":\"A red square 🟥\\n.\",\"logprobs\":null,"
-                        + "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,"
-                        + "\"total_tokens\":13,\"prompt_tokens_details\":{\"cached_tokens\":0,\"image_tokens\":0}}}");
+                .isEqualTo(
+                        "{\"id\":\"ID\",\"object\":\"text_completion\",\"created\":0,\"model\":\"org/mini-model\",\"system_fingerprint\":\"FP\","
+                                + "\"choices\":[{\"index\":0,\"text\":\"A red square 🟥\\n.\",\"logprobs\":null,"
+                                + "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,"
+                                + "\"total_tokens\":13,\"prompt_tokens_details\":{\"cached_tokens\":0,\"image_tokens\":0}}}");
         assertThat(service.lastRequest().client()).isNotEmpty();
     }
 
@@ -97,7 +98,8 @@ class TextCompletionsIT extends WebServerTest {
                                 "[],\"usage\":{\"prompt_tokens\":2,\"completion_tokens\":3,\"total_tokens\":5,"
                                         + "\"prompt_tokens_details\":{\"cached_tokens\":1,\"image_tokens\":0}}")
                         .map(choices -> "data: {\"id\":\"ID\",\"object\":\"text_completion\",\"created\":0,"
-                                + "\"model\":\"org/mini-model\",\"choices\":" + choices + "}\n\n")
+                                + "\"model\":\"org/mini-model\",\"system_fingerprint\":\"FP\",\"choices\":" + choices
+                                + "}\n\n")
                         .collect(Collectors.joining("", "", "data: [DONE]\n\n")));
     }
 
@@ -279,7 +281,9 @@ class TextCompletionsIT extends WebServerTest {
     }
 
     private static String anonymous(String body) {
-        return body.replaceAll("cmpl-[0-9a-f]{32}", "ID").replaceAll("\"created\":[0-9]{10}", "\"created\":0");
+        return body.replaceAll("cmpl-[0-9a-f]{32}", "ID")
+                .replaceAll("\"created\":[0-9]{10}", "\"created\":0")
+                .replaceAll("fp_[0-9a-f]{10}", "FP");
     }
 
     private static List<JsonNode> events(String body) {
