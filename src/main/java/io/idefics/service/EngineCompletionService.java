@@ -8,10 +8,10 @@ import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.OutputFormat;
 import io.idefics.generation.OutputOptions;
-import io.idefics.grammar.TokenGrammar;
-import io.idefics.grammar.TokenGrammars;
 import io.idefics.generation.Prompt;
 import io.idefics.generation.StoppingCriteria;
+import io.idefics.grammar.TokenGrammar;
+import io.idefics.grammar.TokenGrammars;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageFetcher;
@@ -186,9 +186,7 @@ public final class EngineCompletionService implements CompletionService {
         if (format instanceof OutputFormat.Regex regex) {
             return grammars.regex(regex.pattern(), regex.param());
         }
-        return format instanceof OutputFormat.Choice choice
-                ? grammars.choice(choice.choices(), choice.param())
-                : null;
+        return format instanceof OutputFormat.Choice choice ? grammars.choice(choice.choices(), choice.param()) : null;
     }
 
     /** The most tokens of prompt and answer together. */
