@@ -3,6 +3,7 @@ package io.idefics.config;
 import static org.springframework.web.reactive.function.server.RequestPredicates.methods;
 import static org.springframework.web.reactive.function.server.RequestPredicates.path;
 
+import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
@@ -27,15 +28,26 @@ import io.idefics.web.openai.TextRequestReader;
 import io.idefics.web.openai.TokenRequestReader;
 import io.idefics.web.openai.TokensHandler;
 import io.idefics.web.openai.TokensRoutes;
+import io.idefics.web.tgi.GenerateHandler;
+import io.idefics.web.tgi.GenerateRequestReader;
+import io.idefics.web.tgi.InfoHandler;
+import io.idefics.web.tgi.TgiRoutes;
+import io.idefics.web.tgi.TgiTokenizeHandler;
 import java.net.URI;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.info.BuildProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
 import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
 import org.springframework.http.HttpMethod;
+import org.springframework.http.MediaType;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.RouterFunctions;
+import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Schedulers;
 
@@ -94,21 +106,68 @@ public class WebConfiguration {
             ChatRequestReader chats,
             Replies replies,
             AdmissionFilter admission,
+            TgiTokenizeHandler tgi,
             WebProperties web) {
         TokensHandler tokens =
-                new TokensHandler(service, bodies, new TokenRequestReader(service, chats, web), replies, null);
+                new TokensHandler(service, bodies, new TokenRequestReader(service, chats, web), replies, tgi::tokenize);
         return TokensRoutes.routes(tokens, admission);
     }
 
-    /** The root leads to the description of the API. */
     @Bean
+    GenerateRequestReader generateRequestReader(
+            CompletionService service, GenerationProperties generation, WebProperties web) {
+        return new GenerateRequestReader(service, generation, web);
+    }
+
+    @Bean
+    TgiTokenizeHandler tgiTokenizeHandler(
+            CompletionService service,
+            BodyReader bodies,
+            GenerateRequestReader requests,
+            ChatRequestReader chats,
+            Replies replies) {
+        return new TgiTokenizeHandler(service, bodies, requests, chats, replies);
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> tgiRoutes(
+            CompletionService service,
+            BodyReader bodies,
+            GenerateRequestReader requests,
+            TgiTokenizeHandler tokens,
+            Replies replies,
+            AdmissionFilter admission,
+            AdmissionProperties limits,
+            GenerationProperties generation,
+            WireJson json,
+            ObjectProvider<BuildProperties> build) {
+        BuildProperties info = build.getIfAvailable();
+        InfoHandler about = new InfoHandler(
+                service,
+                replies,
+                json,
+                new InfoHandler.Limits(
+                        info == null ? null : info.getVersion(),
+                        limits.maxConcurrentRequests(),
+                        generation.maxChoices(),
+                        ModelConfiguration.preparationThreads()));
+        return TgiRoutes.routes(new GenerateHandler(service, bodies, requests, replies), tokens, about, admission);
+    }
+
+    /** The root leads browsers to the description of the API. */
+    @Bean
+    @Order(Ordered.HIGHEST_PRECEDENCE)
     RouterFunction<ServerResponse> rootRoute() {
         return RouterFunctions.route()
                 .route(
-                        path("/").and(methods(HttpMethod.GET, HttpMethod.HEAD)),
+                        path("/").and(methods(HttpMethod.GET, HttpMethod.HEAD)).and(WebConfiguration::wantsPage),
                         request -> ServerResponse.temporaryRedirect(URI.create("swagger-ui.html"))
                                 .build())
                 .build();
+    }
+
+    private static boolean wantsPage(ServerRequest request) {
+        return request.headers().accept().stream().anyMatch(MediaType.TEXT_HTML::equalsTypeAndSubtype);
     }
 
     @Bean
