@@ -84,8 +84,16 @@ abstract class RunningServer {
         return postAsync(body).join();
     }
 
+    HttpResponse<String> post(String path, String body) {
+        return postAsync(path, body).join();
+    }
+
     CompletableFuture<HttpResponse<String>> postAsync(String body) {
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://localhost:" + port + "/v1/chat/completions"))
+        return postAsync("/v1/chat/completions", body);
+    }
+
+    CompletableFuture<HttpResponse<String>> postAsync(String path, String body) {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://localhost:" + port + path))
                 .header("Content-Type", "application/json")
                 .timeout(PATIENCE)
                 .POST(BodyPublishers.ofString(body))

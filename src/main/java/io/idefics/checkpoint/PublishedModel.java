@@ -2,6 +2,7 @@ package io.idefics.checkpoint;
 
 import io.idefics.checkpoint.IdeficsConfig.PerceiverConfig;
 import io.idefics.checkpoint.IdeficsConfig.VisionConfig;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** The four published IDEFICS models, told apart by their sizes and by the tokens added to the vocabulary. */
@@ -33,6 +34,12 @@ public enum PublishedModel {
     /** The name people know it by. */
     public String displayName() {
         return displayName;
+    }
+
+    /** The address of the page that describes it. */
+    public String modelCard() {
+        return "https://huggingface.co/HuggingFaceM4/"
+                + name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     /** The published model with these sizes, null when there is none. */

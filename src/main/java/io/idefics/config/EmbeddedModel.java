@@ -20,6 +20,10 @@ import org.springframework.util.FileSystemUtils;
 final class EmbeddedModel implements AutoCloseable {
 
     private static final String ID = "idefics-mini-instruct";
+    private static final String DESCRIPTION =
+            "A small demonstration model that knows simple drawings; it is there to try the server out.";
+    private static final String LICENSE = "Apache-2.0";
+    private static final String LICENSE_URL = "https://www.apache.org/licenses/LICENSE-2.0";
 
     private @Nullable Path directory;
 
@@ -34,7 +38,8 @@ final class EmbeddedModel implements AutoCloseable {
                     Files.copy(in, copy.resolve(Objects.requireNonNull(file.getFilename())));
                 }
             }
-            return ModelProperties.onCpu(copy.toString(), ID, ComputeType.FLOAT32);
+            return ModelProperties.onCpu(copy.toString(), ID, ComputeType.FLOAT32)
+                    .described(DESCRIPTION, LICENSE, LICENSE_URL);
         } catch (IOException e) {
             throw new UncheckedIOException("The built-in model cannot be copied to a temporary directory", e);
         }

@@ -20,6 +20,9 @@ import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
 import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
+import io.idefics.web.openai.TokenRequestReader;
+import io.idefics.web.openai.TokensHandler;
+import io.idefics.web.openai.TokensRoutes;
 import java.net.URI;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
@@ -54,7 +57,25 @@ public class WebConfiguration {
                 new BodyReader(web, json, Schedulers.parallel()),
                 new ChatRequestReader(service, generation, web),
                 new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())));
-        return OpenAiRoutes.routes(chat, new ModelsHandler(service, json), new AdmissionFilter(limiter));
+        return OpenAiRoutes.routes(
+                chat, new ModelsHandler(service, json, web, generation), new AdmissionFilter(limiter));
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> tokensRoutes(
+            CompletionService service,
+            ConcurrencyLimiter limiter,
+            WireJson json,
+            WebProperties web,
+            GenerationProperties generation) {
+        ChatRequestReader chats = new ChatRequestReader(service, generation, web);
+        TokensHandler tokens = new TokensHandler(
+                service,
+                new BodyReader(web, json, Schedulers.parallel()),
+                new TokenRequestReader(service, chats, web),
+                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())),
+                null);
+        return TokensRoutes.routes(tokens, new AdmissionFilter(limiter));
     }
 
     /** The root leads to the description of the API. */

@@ -119,8 +119,8 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() -> parts.tokenizer()
-                            .decode(ids.stream().mapToInt(Integer::intValue).toArray(), skipSpecialTokens))
+            return Mono.fromCallable(
+                            () -> parts.tokenizer().decode(requireKnown(ids, "tokens", parts), skipSpecialTokens))
                     .subscribeOn(workers);
         });
     }
@@ -194,23 +194,27 @@ public final class EngineCompletionService implements CompletionService {
                             interleaved.param());
         }
         Prompt.TokenIds tokens = (Prompt.TokenIds) prompt;
-        for (int id : tokens.ids()) {
-            if (id < 0 || id > parts.tokenizer().maxId()) {
-                throw new GenerationException(
-                        ErrorType.INVALID_VALUE,
-                        tokens.param() + " has the token id " + id + " but ids must lie between 0 and "
-                                + parts.tokenizer().maxId() + ".",
-                        tokens.param());
-            }
-        }
+        int[] ids = requireKnown(tokens.ids(), tokens.param(), parts);
         if (tokens.ids().size() > maxTokens) {
             throw new GenerationException(
                     ErrorType.CONTEXT_LENGTH_EXCEEDED,
                     "The prompt has " + tokens.ids().size() + " tokens, but at most " + maxTokens + " fit.",
                     tokens.param());
         }
-        return parts.processor()
-                .prepareIds(tokens.ids().stream().mapToInt(Integer::intValue).toArray());
+        return parts.processor().prepareIds(ids);
+    }
+
+    private static int[] requireKnown(List<Integer> ids, String param, Parts parts) {
+        int maxId = parts.tokenizer().maxId();
+        for (int id : ids) {
+            if (id < 0 || id > maxId) {
+                throw new GenerationException(
+                        ErrorType.INVALID_VALUE,
+                        param + " has the token id " + id + " but ids must lie between 0 and " + maxId + ".",
+                        param);
+            }
+        }
+        return ids.stream().mapToInt(Integer::intValue).toArray();
     }
 
     private static String param(Prompt prompt) {

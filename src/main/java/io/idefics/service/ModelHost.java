@@ -233,9 +233,9 @@ public final class ModelHost implements AutoCloseable {
         log.info("Loading {}: {} from {}", id(), directory.config().architectureName(), directory.path());
         IdeficsTokenizer tokenizer = IdeficsTokenizer.load(directory.tokenizerJson());
         try (CheckpointWeights weights = directory.openWeights()) {
-            Parts parts = parts(directory, tokenizer);
             TensorType stored = weights.tensor("lm_head.weight").type();
             ComputeType type = computeType(properties, stored);
+            Parts parts = parts(directory, tokenizer, type);
             MemoryPlan plan = memory.plan(
                     id(),
                     directory.config(),
@@ -284,7 +284,7 @@ public final class ModelHost implements AutoCloseable {
         }
     }
 
-    private Parts parts(ModelDirectory directory, IdeficsTokenizer tokenizer) {
+    private Parts parts(ModelDirectory directory, IdeficsTokenizer tokenizer, ComputeType type) {
         IdeficsConfig config = directory.config();
         if (tokenizer.maxId() >= config.totalVocabSize()) {
             throw new CheckpointException(directory.tokenizerJson() + ": has a token of id " + tokenizer.maxId()
@@ -295,12 +295,16 @@ public final class ModelHost implements AutoCloseable {
         stopIds.addAll(config.eosTokenIds());
         stopIds.add(special.eos());
         special.endOfUtterance().ifPresent(stopIds::add);
-        Integer limit = properties.maxContextLength();
         var preprocessor = directory.preprocessorConfig();
         boolean endOfUtterance = special.endOfUtterance().isPresent();
         return new Parts(
-                new ModelDescription(
-                        id(), clock.instant().getEpochSecond(), limit == null ? config.contextLength() : limit),
+                ModelDescription.of(
+                        properties,
+                        config,
+                        endOfUtterance,
+                        type,
+                        clock.instant().getEpochSecond(),
+                        version()),
                 tokenizer,
                 new PromptTemplate(endOfUtterance),
                 new IdeficsProcessor(tokenizer, endOfUtterance),
@@ -308,6 +312,11 @@ public final class ModelHost implements AutoCloseable {
                         preprocessor.imageSize(), floats(preprocessor.imageMean()), floats(preprocessor.imageStd())),
                 Set.copyOf(stopIds),
                 new int[] {special.image(), special.fakeTokenAroundImage()});
+    }
+
+    /** The version of this program, as its jar tells it. */
+    private static String version() {
+        return Objects.requireNonNullElse(ModelHost.class.getPackage().getImplementationVersion(), "dev");
     }
 
     /** The configured type, or that of the largest tensors. */

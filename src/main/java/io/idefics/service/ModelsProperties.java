@@ -46,6 +46,10 @@ public record ModelsProperties(@DefaultValue @Valid List<ModelProperties> models
      * @param quantizedCache whether quantised matrices are kept beside the checkpoint for the next start
      * @param layout how matrices that are not quantised lie in memory, mapped or packed; by default the fastest
      * @param maxContextLength the most tokens of prompt and answer together; by default what config.json says
+     * @param description what clients are told that the model is, in a sentence
+     * @param license the licence of the weights, as clients are told; by default that of the published model
+     * @param licenseUrl where that licence can be read
+     * @param modelCard the address of the page that describes the model; by default that of the published model
      */
     public record ModelProperties(
             @NotBlank String path,
@@ -57,10 +61,16 @@ public record ModelsProperties(@DefaultValue @Valid List<ModelProperties> models
             @DefaultValue("none") Quantization quantization,
             @DefaultValue("false") boolean quantizedCache,
             @Nullable WeightLayout layout,
-            @Nullable @Min(8) Integer maxContextLength) {
+            @Nullable @Min(8) Integer maxContextLength,
+            @Nullable String description,
+            @Nullable String license,
+            @Nullable @Pattern(regexp = ADDRESS, message = ADDRESS_IS) String licenseUrl,
+            @Nullable @Pattern(regexp = ADDRESS, message = ADDRESS_IS) String modelCard) {
 
         private static final String DEVICE = "cpu|cuda:\\d{1,3}";
         private static final String DEVICES_ARE = "must be cpu or cuda:N, as in cuda:0";
+        private static final String ADDRESS = "https?://\\S+";
+        private static final String ADDRESS_IS = "must be an http or https URL";
 
         public ModelProperties {
             devices = List.copyOf(devices);
@@ -70,12 +80,47 @@ public record ModelsProperties(@DefaultValue @Valid List<ModelProperties> models
                 throw new IllegalArgumentException("The model in " + path
                         + " has more than one of device, devices and replicas; give the one that says it all");
             }
+            if (licenseUrl != null && license == null) {
+                throw new IllegalArgumentException("The model in " + path + " has a license-url but no license");
+            }
         }
 
         /** A model on the CPU. */
         public static ModelProperties onCpu(String path, String id, ComputeType dtype) {
             return new ModelProperties(
-                    path, id, dtype, null, List.of(), List.of(), Quantization.NONE, false, null, null);
+                    path,
+                    id,
+                    dtype,
+                    null,
+                    List.of(),
+                    List.of(),
+                    Quantization.NONE,
+                    false,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null,
+                    null);
+        }
+
+        /** The same model, of which clients are told more. */
+        public ModelProperties described(String newDescription, String newLicense, String newLicenseUrl) {
+            return new ModelProperties(
+                    path,
+                    id,
+                    dtype,
+                    device,
+                    devices,
+                    replicas,
+                    quantization,
+                    quantizedCache,
+                    layout,
+                    maxContextLength,
+                    newDescription,
+                    newLicense,
+                    newLicenseUrl,
+                    modelCard);
         }
 
         /** The name by which requests ask for the model. */

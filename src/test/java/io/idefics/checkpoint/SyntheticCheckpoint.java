@@ -78,7 +78,7 @@ public final class SyntheticCheckpoint {
     }
 
     /** The config.json of a published model, by its size: 9b, 9b-instruct, 80b or 80b-instruct. */
-    static ObjectNode publishedConfig(String size) {
+    public static ObjectNode publishedConfig(String size) {
         boolean large = size.startsWith("80b");
         if (!List.of("9b", "9b-instruct", "80b", "80b-instruct").contains(size)) {
             throw new IllegalArgumentException("unknown size " + size);

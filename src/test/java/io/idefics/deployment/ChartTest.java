@@ -167,7 +167,8 @@ class ChartTest {
                 models:
                   - {path: /models/a, replicas: [[cuda:0, cuda:1], [cuda:2, cuda:3]], quantization: int8}
                   - {path: /models/b, replicas: [cuda:0, cuda:1], layout: packed, quantizedCache: true}
-                  - {path: /models/c, devices: [cuda:0, cuda:1]}
+                  - {path: /models/c, devices: [cuda:0, cuda:1], license: MIT, licenseUrl: 'https://example.com/mit',
+                     modelCard: 'https://example.com/c', description: Ours.}
                 """);
         Node models = new Node(new Yaml().load(chart.application())).at("idefics", "models");
 
@@ -175,6 +176,7 @@ class ChartTest {
                 .isEqualTo(List.of(List.of("cuda:0", "cuda:1"), List.of("cuda:2", "cuda:3")));
         assertThat(models.at(1, "replicas").value()).isEqualTo(List.of("cuda:0", "cuda:1"));
         assertThat(models.at(2, "devices").value()).isEqualTo(List.of("cuda:0", "cuda:1"));
+        assertThat(models.at(2, "licenseUrl").value()).isEqualTo("https://example.com/mit");
     }
 
     @Test
@@ -253,6 +255,8 @@ class ChartTest {
                 "models: [{path: a, replicas: [[]]}]",
                 "models: [{path: a, device: cpu, devices: [cpu, cpu]}]",
                 "models: [{path: a, quantization: int2}]",
+                "models: [{path: a, modelCard: somewhere}]",
+                "models: [{path: a, licenseUrl: 'https://example.com'}]",
                 "image: {tag: latest}",
                 "gpu: {count: 0}",
                 "managementPort: 8080"

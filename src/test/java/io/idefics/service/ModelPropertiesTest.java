@@ -18,6 +18,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ModelPropertiesTest {
 
     private static final Path PATH = Path.of("models", "org", "tiny");
+    private static final Validator VALIDATOR =
+            Validation.buildDefaultValidatorFactory().getValidator();
 
     @Test
     void defaults_areOneReplicaOnTheCpu() {
@@ -80,6 +82,31 @@ class ModelPropertiesTest {
                         + " has more than one of device, devices and replicas; give the one that says it all");
     }
 
+    @Test
+    void license_given_isRead() {
+        ModelProperties model = Settings.model(
+                PATH, "license=MIT", "license-url=https://example.com/mit", "model-card=https://example.com/card");
+
+        assertThat(model.license()).isEqualTo("MIT");
+        assertThat(model.licenseUrl()).isEqualTo("https://example.com/mit");
+        assertThat(model.modelCard()).isEqualTo("https://example.com/card");
+        assertThat(VALIDATOR.validate(model)).isEmpty();
+    }
+
+    @Test
+    void licenseUrl_withoutLicense_isRefused() {
+        assertThatThrownBy(() -> Settings.model(PATH, "license-url=https://example.com/mit"))
+                .hasRootCauseMessage("The model in " + PATH + " has a license-url but no license");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"model-card=card.md", "model-card=ftp://example.com/card"})
+    void address_otherThanOfTheWeb_isRefused(String setting) {
+        assertThat(VALIDATOR.validate(Settings.model(PATH, setting)))
+                .singleElement()
+                .satisfies(fault -> assertThat(fault.getMessage()).isEqualTo("must be an http or https URL"));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -90,9 +117,7 @@ class ModelPropertiesTest {
                 "replicas[0]=cpu,cuda:1234"
             })
     void placement_unknownDevice_isRefused(String setting) {
-        Validator validator = Validation.buildDefaultValidatorFactory().getValidator();
-
-        assertThat(validator.validate(Settings.model(PATH, setting)))
+        assertThat(VALIDATOR.validate(Settings.model(PATH, setting)))
                 .singleElement()
                 .satisfies(fault -> assertThat(fault.getMessage()).isEqualTo("must be cpu or cuda:N, as in cuda:0"));
     }

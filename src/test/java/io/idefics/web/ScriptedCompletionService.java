@@ -36,6 +36,7 @@ public final class ScriptedCompletionService implements CompletionService {
             2048);
 
     private final Queue<GenerationRequest> requests = new ConcurrentLinkedQueue<>();
+    private final Queue<Prompt> prompts = new ConcurrentLinkedQueue<>();
     private final AtomicInteger active = new AtomicInteger();
     private volatile Function<GenerationRequest, Flux<GenerationEvent>> script = ScriptedCompletionService::echo;
     private volatile List<ModelDescription> models = MODELS;
@@ -73,6 +74,7 @@ public final class ScriptedCompletionService implements CompletionService {
         script = ScriptedCompletionService::echo;
         models = MODELS;
         requests.clear();
+        prompts.clear();
     }
 
     /** The latest request, or null where there was none since the last call. */
@@ -82,6 +84,11 @@ public final class ScriptedCompletionService implements CompletionService {
             last = next;
         }
         return last;
+    }
+
+    /** The prompts that were only to be shown, and not run. */
+    public List<Prompt> renderedPrompts() {
+        return List.copyOf(prompts);
     }
 
     /** The number of answers that somebody is waiting for. */
@@ -111,6 +118,7 @@ public final class ScriptedCompletionService implements CompletionService {
 
     @Override
     public Mono<RenderedPrompt> render(String model, Prompt prompt) {
+        prompts.add(prompt);
         return Mono.just(RENDERED);
     }
 

@@ -5,7 +5,14 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** OpenAI's {@code CreateChatCompletionResponse}. */
-record ChatCompletion(String id, String object, long created, String model, List<Choice> choices, UsageObject usage) {
+record ChatCompletion(
+        String id,
+        String object,
+        long created,
+        String model,
+        @JsonProperty("system_fingerprint") @Nullable String systemFingerprint,
+        List<Choice> choices,
+        UsageObject usage) {
 
     static final String OBJECT = "chat.completion";
 

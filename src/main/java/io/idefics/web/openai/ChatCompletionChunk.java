@@ -7,7 +7,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** OpenAI's {@code CreateChatCompletionStreamResponse}. */
-record ChatCompletionChunk(String id, String object, long created, String model, List<Choice> choices) {
+record ChatCompletionChunk(
+        String id,
+        String object,
+        long created,
+        String model,
+        @JsonProperty("system_fingerprint") @Nullable String systemFingerprint,
+        List<Choice> choices) {
 
     static final String OBJECT = "chat.completion.chunk";
 

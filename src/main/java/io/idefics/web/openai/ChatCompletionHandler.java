@@ -3,6 +3,7 @@ package io.idefics.web.openai;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.service.CompletionService;
+import io.idefics.service.ModelDescription;
 import io.idefics.web.BodyReader;
 import io.idefics.web.Replies;
 import org.springframework.web.reactive.function.server.ServerRequest;
@@ -32,7 +33,10 @@ public final class ChatCompletionHandler {
             long start = System.nanoTime();
             return bodies.read(request).map(requests::read).flatMap(chat -> {
                 GenerationRequest generation = chat.generation().withClient(Replies.client(request));
-                Completion completion = Completion.begin(generation, chat.prefix());
+                String fingerprint = service.model(generation.model())
+                        .map(ModelDescription::fingerprint)
+                        .orElse(null);
+                Completion completion = Completion.begin(generation, chat.prefix(), fingerprint);
                 Flux<GenerationEvent> events = Flux.defer(() -> service.complete(generation));
                 return chat.stream()
                         ? replies.stream(replies.frames().frames(completion.chunks(events, chat.includeUsage())))

@@ -54,21 +54,31 @@ public final class ChatRequestReader {
         refuseUnsupported(root);
         boolean stream = flag(root.get("stream"));
         boolean includeUsage = includeUsage(root.get("stream_options"));
-        boolean continues = continues(root);
         int choices = (int) integer(root.get("n"), 1, defaults.maxChoices(), 1);
         String model = models.read(root.get("model"));
-        List<Message> conversation = messages.read(root.get("messages"));
+        Prompt.Conversation conversation = conversation(root);
         OutputFormat format = FormatReader.read(root);
         GenerationRequest generation = new GenerationRequest(
                 model,
-                new Prompt.Conversation(conversation, continues),
+                conversation,
                 parameters.sampling(root),
                 parameters.stopping(root, 1, OptionalInt.empty()),
                 new OutputOptions(
                         choices, choices, topLogprobs(root), false, format, FormatReader.badWords(root, format)),
                 "");
-        String prefix = continues && flag(root.get("echo")) ? lastText(conversation) : "";
+        boolean echo = flag(root.get("echo"));
+        String prefix = conversation.continueFinalMessage() && echo ? lastText(conversation.messages()) : "";
         return new ChatCompletionRequest(generation, stream, includeUsage, prefix);
+    }
+
+    /**
+     * The conversation alone.
+     *
+     * @throws GenerationException naming the first field of it that is wrong
+     */
+    public Prompt.Conversation conversation(JsonField root) {
+        boolean continues = continues(root);
+        return new Prompt.Conversation(messages.read(root.get("messages")), continues);
     }
 
     /** Whether the answer goes on from the last message; the two flags of vLLM exclude each other. */

@@ -28,12 +28,13 @@ import reactor.core.publisher.Mono;
  * @param created when it was begun, in seconds since the epoch
  * @param request what was asked for
  * @param prefix what is told before each answer
+ * @param fingerprint the fingerprint of the model; null where the model is not ready
  */
-record Completion(String id, long created, GenerationRequest request, String prefix) {
+record Completion(String id, long created, GenerationRequest request, String prefix, @Nullable String fingerprint) {
 
-    static Completion begin(GenerationRequest request, String prefix) {
+    static Completion begin(GenerationRequest request, String prefix, @Nullable String fingerprint) {
         String id = "chatcmpl-" + UUID.randomUUID().toString().replace("-", "");
-        return new Completion(id, Instant.now().getEpochSecond(), request, prefix);
+        return new Completion(id, Instant.now().getEpochSecond(), request, prefix, fingerprint);
     }
 
     /** The events folded into one answer. */
@@ -93,7 +94,7 @@ record Completion(String id, long created, GenerationRequest request, String pre
     }
 
     private ChatCompletionChunk chunk(List<ChatCompletionChunk.Choice> choices) {
-        return new ChatCompletionChunk(id, ChatCompletionChunk.OBJECT, created, request.model(), choices);
+        return new ChatCompletionChunk(id, ChatCompletionChunk.OBJECT, created, request.model(), fingerprint, choices);
     }
 
     private ChatCompletion whole(List<GenerationEvent> events) {
@@ -105,7 +106,7 @@ record Completion(String id, long created, GenerationRequest request, String pre
                 .mapToObj(index -> choice(index, events))
                 .toList();
         UsageObject usage = UsageObject.of(completed.usage());
-        return new ChatCompletion(id, ChatCompletion.OBJECT, created, request.model(), choices, usage);
+        return new ChatCompletion(id, ChatCompletion.OBJECT, created, request.model(), fingerprint, choices, usage);
     }
 
     private ChatCompletion.Choice choice(int index, List<GenerationEvent> events) {

@@ -8,6 +8,7 @@ import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** The {@code messages} of a request, after OpenAI's {@code ChatCompletionRequestMessage}. */
 final class MessageReader {
@@ -35,8 +36,18 @@ final class MessageReader {
         for (JsonField message : field.elements(1, MAX_MESSAGES)) {
             messages.add(message(message.requireObject()));
         }
-        requireFewImages(messages);
+        requireFewImages(messages.stream().flatMap(message -> message.content().stream()), field);
         return messages;
+    }
+
+    /** Texts and pictures without a speaker. */
+    List<ContentPart> parts(JsonField field) {
+        List<ContentPart> parts = new ArrayList<>();
+        for (JsonField part : field.elements(1, MAX_PARTS)) {
+            parts.add(part(part.requireObject(), Role.USER));
+        }
+        requireFewImages(parts.stream(), field);
+        return parts;
     }
 
     private static Message message(JsonField message) {
@@ -96,16 +107,13 @@ final class MessageReader {
         return new ContentPart.ImageRef(url.string(), url.path());
     }
 
-    private void requireFewImages(List<Message> messages) {
-        long images = messages.stream()
-                .flatMap(message -> message.content().stream())
-                .filter(ContentPart.ImageRef.class::isInstance)
-                .count();
+    private void requireFewImages(Stream<ContentPart> parts, JsonField field) {
+        long images = parts.filter(ContentPart.ImageRef.class::isInstance).count();
         if (images > maxImages) {
             throw new GenerationException(
                     ErrorType.INVALID_VALUE,
-                    "messages has " + images + " pictures but may have at most " + maxImages + ".",
-                    "messages");
+                    field.path() + " has " + images + " pictures but may have at most " + maxImages + ".",
+                    field.path());
         }
     }
 }

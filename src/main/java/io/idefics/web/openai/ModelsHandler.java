@@ -1,11 +1,12 @@
 package io.idefics.web.openai;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.service.CompletionService;
 import io.idefics.service.ModelDescription;
+import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
+import io.idefics.web.WebProperties;
 import io.idefics.web.WireJson;
 import java.util.List;
 import org.springframework.http.CacheControl;
@@ -19,23 +20,30 @@ public final class ModelsHandler {
 
     private final CompletionService service;
     private final WireJson json;
+    private final WebProperties web;
+    private final GenerationProperties generation;
 
-    public ModelsHandler(CompletionService service, WireJson json) {
+    public ModelsHandler(CompletionService service, WireJson json, WebProperties web, GenerationProperties generation) {
         this.service = service;
         this.json = json;
+        this.web = web;
+        this.generation = generation;
     }
 
     public Mono<ServerResponse> list(ServerRequest request) {
-        List<ModelObject> models =
-                service.models().stream().map(ModelObject::of).toList();
+        List<ModelObject> models = service.models().stream().map(this::object).toList();
         return ok(new ModelList("list", models));
     }
 
     /** Handles a request for one model, whose id may hold slashes, percent-encoded or not. */
     public Mono<ServerResponse> get(ServerRequest request) {
         String id = request.pathVariable("id").substring(1);
-        return Mono.defer(() ->
-                service.model(id).map(model -> ok(ModelObject.of(model))).orElseGet(() -> Mono.error(notFound(id))));
+        return Mono.defer(
+                () -> service.model(id).map(model -> ok(object(model))).orElseGet(() -> Mono.error(notFound(id))));
+    }
+
+    private ModelObject object(ModelDescription model) {
+        return ModelObject.of(model, web, generation);
     }
 
     private Mono<ServerResponse> ok(Object body) {
@@ -52,12 +60,4 @@ public final class ModelsHandler {
 
     /** OpenAI's {@code ListModelsResponse}. */
     private record ModelList(String object, List<ModelObject> data) {}
-
-    /** OpenAI's {@code Model}. */
-    private record ModelObject(String id, String object, long created, @JsonProperty("owned_by") String ownedBy) {
-
-        static ModelObject of(ModelDescription model) {
-            return new ModelObject(model.id(), "model", model.created(), "idefics");
-        }
-    }
 }

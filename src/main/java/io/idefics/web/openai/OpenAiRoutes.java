@@ -16,7 +16,7 @@ import reactor.core.publisher.Mono;
 /** The OpenAI-style endpoints; other methods on their paths are 405. */
 public final class OpenAiRoutes {
 
-    private static final String CHAT = "/v1/chat/completions";
+    static final String CHAT = "/v1/chat/completions";
     private static final String MODELS = "/v1/models";
     private static final String MODEL = "/v1/models/{*id}";
 
@@ -35,7 +35,8 @@ public final class OpenAiRoutes {
                 .build();
     }
 
-    private static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
+    /** Refuses the methods that a path does not have. */
+    static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
         return request -> Mono.error(new MethodNotAllowedException(request.method(), Set.of(allowed)));
     }
 }
