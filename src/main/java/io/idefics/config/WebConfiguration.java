@@ -20,6 +20,9 @@ import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
 import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
+import io.idefics.web.openai.responses.ResponsesHandler;
+import io.idefics.web.openai.responses.ResponsesRequestReader;
+import io.idefics.web.openai.responses.ResponsesRoutes;
 import java.net.URI;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
@@ -55,6 +58,22 @@ public class WebConfiguration {
                 new ChatRequestReader(service, generation, web),
                 new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())));
         return OpenAiRoutes.routes(chat, new ModelsHandler(service, json), new AdmissionFilter(limiter));
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> responsesRoutes(
+            CompletionService service,
+            ConcurrencyLimiter limiter,
+            WireJson json,
+            WebProperties web,
+            GenerationProperties generation) {
+        ResponsesHandler responses = new ResponsesHandler(
+                service,
+                new BodyReader(web, json, Schedulers.parallel()),
+                new ResponsesRequestReader(service, generation, web),
+                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())),
+                json);
+        return ResponsesRoutes.routes(responses, new AdmissionFilter(limiter));
     }
 
     /** The root leads to the description of the API. */

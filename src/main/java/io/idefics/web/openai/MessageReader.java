@@ -6,6 +6,7 @@ import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Message;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
+import io.idefics.web.PictureLimit;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,10 +18,10 @@ final class MessageReader {
 
     private static final String PART_TYPES = "'text' or 'image_url'";
 
-    private final int maxImages;
+    private final PictureLimit pictures;
 
     MessageReader(int maxImages) {
-        this.maxImages = maxImages;
+        this.pictures = new PictureLimit(maxImages);
     }
 
     List<Message> read(JsonField field) {
@@ -35,7 +36,7 @@ final class MessageReader {
         for (JsonField message : field.elements(1, MAX_MESSAGES)) {
             messages.add(message(message.requireObject()));
         }
-        requireFewImages(messages);
+        pictures.check(messages, field.path());
         return messages;
     }
 
@@ -94,18 +95,5 @@ final class MessageReader {
             throw url.invalidValue("an http, https or data URL");
         }
         return new ContentPart.ImageRef(url.string(), url.path());
-    }
-
-    private void requireFewImages(List<Message> messages) {
-        long images = messages.stream()
-                .flatMap(message -> message.content().stream())
-                .filter(ContentPart.ImageRef.class::isInstance)
-                .count();
-        if (images > maxImages) {
-            throw new GenerationException(
-                    ErrorType.INVALID_VALUE,
-                    "messages has " + images + " pictures but may have at most " + maxImages + ".",
-                    "messages");
-        }
     }
 }
