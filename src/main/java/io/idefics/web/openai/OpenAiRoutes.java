@@ -50,7 +50,7 @@ public final class OpenAiRoutes {
     }
 
     /** Refuses the methods that a path does not have. */
-    static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
+    public static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
         return request -> Mono.error(new MethodNotAllowedException(request.method(), Set.of(allowed)));
     }
 }
