@@ -19,6 +19,8 @@ import io.idefics.web.WebProperties;
 import io.idefics.web.WireJson;
 import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
+import io.idefics.web.openai.ClassificationHandler;
+import io.idefics.web.openai.ClassificationReader;
 import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
 import io.idefics.web.openai.TextCompletionHandler;
@@ -92,6 +94,7 @@ public class WebConfiguration {
         return OpenAiRoutes.routes(
                 new ChatCompletionHandler(service, bodies, chats, replies),
                 new TextCompletionHandler(service, bodies, new TextRequestReader(service, generation, web), replies),
+                new ClassificationHandler(service, bodies, new ClassificationReader(service, web), replies),
                 new ModelsHandler(service, json, web, generation),
                 admission);
     }

@@ -35,7 +35,7 @@ import reactor.core.publisher.Mono;
  */
 record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids, List<int[]> imageIndex, int from) {
 
-    /** How many answers are run at the same time, so that one request does not fill the queue. */
+    /** How many answers of one request run at the same time, so that it does not fill the queue. */
     private static final int MAX_AT_ONCE = 8;
 
     static AnswerScores of(Prompt.Conversation conversation, List<String> answers, Parts parts) {

@@ -1,15 +1,17 @@
 package io.idefics.service;
 
 import io.idefics.engine.SequenceRequest;
-import io.idefics.engine.TokenConstraint;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.OutputFormat;
 import io.idefics.generation.OutputOptions;
 import io.idefics.generation.Prompt;
 import io.idefics.generation.StoppingCriteria;
+import io.idefics.grammar.TokenGrammar;
+import io.idefics.grammar.TokenGrammars;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageFetcher;
@@ -28,7 +30,6 @@ import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
@@ -39,7 +40,7 @@ import reactor.core.scheduler.Scheduler;
 public final class EngineCompletionService implements CompletionService {
 
     /** A prompt and the limits that it leaves. */
-    private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable Supplier<TokenConstraint> constraints) {}
+    private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable TokenGrammar grammar) {}
 
     private final ModelRegistry registry;
     private final ImageFetcher fetcher;
@@ -153,7 +154,39 @@ public final class EngineCompletionService implements CompletionService {
         }
         int room = limit - promptTokens;
         int maxTokens = Math.min(stopping.maxTokens().orElse(room), room);
-        return new Plan(prompt, maxTokens, null);
+        TokenGrammar grammar = maxTokens == 0 ? null : grammar(request.output(), parts);
+        int least = grammar == null ? 0 : grammar.leastTokens() - 1; // without the one that ends the answer
+        if (maxTokens < least) {
+            throw new GenerationException(
+                    ErrorType.INVALID_VALUE,
+                    "The answer may have " + maxTokens + " tokens, but the shortest of the form that was asked for has "
+                            + least + ".",
+                    "max_tokens");
+        }
+        return new Plan(prompt, maxTokens, grammar);
+    }
+
+    /** What holds the answer to its form; null where it may be any text. */
+    private static @Nullable TokenGrammar grammar(OutputOptions output, Parts parts) {
+        OutputFormat format = output.format();
+        if (format instanceof OutputFormat.Text && output.badWords().isEmpty()) {
+            return null;
+        }
+        TokenGrammars grammars = parts.grammars();
+        if (grammars == null) {
+            throw new GenerationException(
+                    ErrorType.UNSUPPORTED_PARAMETER, "This model cannot hold its answers to a form.", null);
+        }
+        if (format instanceof OutputFormat.JsonObject) {
+            return grammars.jsonObject();
+        }
+        if (format instanceof OutputFormat.JsonSchema schema) {
+            throw new GenerationException(ErrorType.UNSUPPORTED_PARAMETER, "Not yet.", schema.param());
+        }
+        if (format instanceof OutputFormat.Regex regex) {
+            return grammars.regex(regex.pattern(), regex.param());
+        }
+        return format instanceof OutputFormat.Choice choice ? grammars.choice(choice.choices(), choice.param()) : null;
     }
 
     /** The most tokens of prompt and answer together. */
@@ -207,7 +240,7 @@ public final class EngineCompletionService implements CompletionService {
         OutputOptions output = request.output();
         ModelInput input = new ModelInput(prompt.inputIds(), prompt.imageIndex(), images);
         TokenTexts texts = new TokenTexts(parts.tokenizer());
-        Ending ending = ending(request.stopping(), parts, plan.constraints() != null);
+        Ending ending = ending(request.stopping(), parts, isHeld(request));
         boolean tellsLogprobs = output.topLogprobs() >= 0;
         PromptText promptText = output.echo() ? PromptText.of(prompt.inputIds(), texts) : null;
         int offset = promptText == null ? 0 : promptText.length();
@@ -216,7 +249,7 @@ public final class EngineCompletionService implements CompletionService {
                         index,
                         texts,
                         ending,
-                        new TextStream(decoder(request, parts, plan), ending.strings(), ending.isText()),
+                        new TextStream(decoder(request, parts), ending.strings(), ending.isText()),
                         tellsLogprobs,
                         offset))
                 .toList();
@@ -226,11 +259,16 @@ public final class EngineCompletionService implements CompletionService {
                 .events(index -> host.pool().generate(sequence(request, index, parts, plan, ending, input)));
     }
 
+    /** Whether the answer has a form, which also says where it ends. */
+    private static boolean isHeld(GenerationRequest request) {
+        return !(request.output().format() instanceof OutputFormat.Text);
+    }
+
     /** An answer that goes on from a text keeps its leading space; one of a certain form has none. */
-    private static IncrementalDecoder decoder(GenerationRequest request, Parts parts, Plan plan) {
+    private static IncrementalDecoder decoder(GenerationRequest request, Parts parts) {
         boolean begins =
                 request.prompt() instanceof Prompt.Conversation conversation && !conversation.continueFinalMessage();
-        return begins || plan.constraints() != null
+        return begins || isHeld(request)
                 ? parts.tokenizer().incrementalDecoder()
                 : parts.tokenizer().continuingDecoder();
     }
@@ -272,7 +310,7 @@ public final class EngineCompletionService implements CompletionService {
                 IntStream.concat(Arrays.stream(parts.bannedIds()), unwanted).toArray(),
                 ranked ? Math.max(0, output.topLogprobs()) : output.topLogprobs(),
                 tellsPrompt ? 1 : SequenceRequest.NO_LOGPROBS,
-                plan.constraints() == null ? null : plan.constraints().get(),
+                plan.grammar() == null ? null : plan.grammar().constraint(),
                 request.client(),
                 null);
     }

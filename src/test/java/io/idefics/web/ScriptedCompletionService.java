@@ -4,6 +4,7 @@ import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.Prompt;
+import io.idefics.generation.TokenLogprob;
 import io.idefics.generation.Usage;
 import io.idefics.service.Classification;
 import io.idefics.service.CompletionService;
@@ -49,6 +50,23 @@ public final class ScriptedCompletionService implements CompletionService {
         return Flux.range(0, choices)
                 .concatMap(choice -> choice(choice, FinishReason.END_TOKEN, "A red", " square", " 🟥\n."))
                 .concatWithValues(new GenerationEvent.Completed(usage));
+    }
+
+    /** Two answers in a mixture, the second without any text. */
+    public static Flux<GenerationEvent> twoChoices() {
+        TokenLogprob.Candidate red = new TokenLogprob.Candidate(4367, "Red", List.of(82, 101, 100), -0.25);
+        TokenLogprob.Candidate special = new TokenLogprob.Candidate(32001, "<image>", null, Double.NEGATIVE_INFINITY);
+        TokenLogprob.Candidate half = new TokenLogprob.Candidate(198, "\\xc3", List.of(195), -1);
+        TokenLogprob.Candidate other = new TokenLogprob.Candidate(172, "\\xa9", List.of(169), -2);
+        return Flux.just(
+                new GenerationEvent.TextDelta(0, "Red", List.of(new TokenLogprob(red, List.of(red, special), 0))),
+                new GenerationEvent.ChoiceEnded(1, FinishReason.LENGTH),
+                new GenerationEvent.TextDelta(
+                        0,
+                        "é",
+                        List.of(new TokenLogprob(half, List.of(half), 3), new TokenLogprob(other, List.of(), 3))),
+                new GenerationEvent.ChoiceEnded(0, FinishReason.END_TOKEN),
+                new GenerationEvent.Completed(new Usage(9, 8, 0, 5)));
     }
 
     /** An answer of one choice. */

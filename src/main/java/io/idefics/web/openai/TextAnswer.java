@@ -25,8 +25,9 @@ import reactor.core.publisher.Mono;
  * @param id the id of the answer
  * @param created when it was begun, in seconds since the epoch
  * @param request what was asked for
+ * @param fingerprint the fingerprint of the model; null where the model is not ready
  */
-record TextAnswer(String id, long created, TextCompletionRequest request) {
+record TextAnswer(String id, long created, TextCompletionRequest request, @Nullable String fingerprint) {
 
     /**
      * An event of the answer to one of the prompts.
@@ -35,9 +36,9 @@ record TextAnswer(String id, long created, TextCompletionRequest request) {
      */
     record Part(int prompt, GenerationEvent event) {}
 
-    static TextAnswer begin(TextCompletionRequest request) {
+    static TextAnswer begin(TextCompletionRequest request, @Nullable String fingerprint) {
         String id = "cmpl-" + UUID.randomUUID().toString().replace("-", "");
-        return new TextAnswer(id, Instant.now().getEpochSecond(), request);
+        return new TextAnswer(id, Instant.now().getEpochSecond(), request, fingerprint);
     }
 
     /** The events folded into one answer. */
@@ -96,7 +97,7 @@ record TextAnswer(String id, long created, TextCompletionRequest request) {
 
     private TextCompletion completion(List<TextCompletion.Choice> choices) {
         return new TextCompletion(
-                id, TextCompletion.OBJECT, created, request.generations().get(0).model(), choices);
+                id, TextCompletion.OBJECT, created, request.generations().get(0).model(), fingerprint, choices);
     }
 
     private int choicesPerPrompt() {

@@ -6,7 +6,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** OpenAI's {@code CreateCompletionResponse}, whole or a chunk of a stream: both have the same form. */
-record TextCompletion(String id, String object, long created, String model, List<Choice> choices) {
+record TextCompletion(
+        String id,
+        String object,
+        long created,
+        String model,
+        @JsonProperty("system_fingerprint") @Nullable String systemFingerprint,
+        List<Choice> choices) {
 
     static final String OBJECT = "text_completion";
 

@@ -3,6 +3,7 @@ package io.idefics.web.openai;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.service.CompletionService;
+import io.idefics.service.ModelDescription;
 import io.idefics.web.BodyReader;
 import io.idefics.web.Replies;
 import io.idefics.web.openai.TextAnswer.Part;
@@ -36,7 +37,10 @@ public final class TextCompletionHandler {
         return Mono.defer(() -> {
             long start = System.nanoTime();
             return bodies.read(request).map(requests::read).flatMap(asked -> {
-                TextAnswer answer = TextAnswer.begin(asked);
+                String fingerprint = service.model(asked.generations().get(0).model())
+                        .map(ModelDescription::fingerprint)
+                        .orElse(null);
+                TextAnswer answer = TextAnswer.begin(asked, fingerprint);
                 Flux<Part> parts = parts(asked.generations(), Replies.client(request));
                 return asked.stream()
                         ? replies.stream(replies.frames().frames(answer.chunks(parts)))

@@ -5,15 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.idefics.generation.FinishReason;
-import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
-import io.idefics.generation.GenerationRequest;
-import io.idefics.generation.TokenLogprob;
-import io.idefics.generation.TokenLogprob.Candidate;
 import io.idefics.generation.Usage;
 import io.idefics.web.ScriptedCompletionService;
 import io.idefics.web.WebServerTest;
@@ -133,7 +129,7 @@ class ChatCompletionsIT extends WebServerTest {
 
     @Test
     void complete_twoChoicesWithLogprobs_matchesTranscript() {
-        service.script(ChatCompletionsIT::twoChoices);
+        service.script(request -> ScriptedCompletionService.twoChoices());
 
         byte[] body = post(resource("/contract/choices.request.json"))
                 .expectStatus()
@@ -148,7 +144,7 @@ class ChatCompletionsIT extends WebServerTest {
 
     @Test
     void stream_twoChoicesWithLogprobs_matchesTranscript() {
-        service.script(ChatCompletionsIT::twoChoices);
+        service.script(request -> ScriptedCompletionService.twoChoices());
         ObjectNode request = (ObjectNode) json(resource("/contract/choices.request.json"));
 
         String text = post(request.put("stream", true).toString())
@@ -170,23 +166,6 @@ class ChatCompletionsIT extends WebServerTest {
                 new Completed(new Usage(1, 0, 0, 1))));
 
         post(HELLO).expectStatus().isEqualTo(500);
-    }
-
-    /** Two answers in a mixture, the second without any text. */
-    private static Flux<GenerationEvent> twoChoices(GenerationRequest request) {
-        Candidate red = new Candidate(4367, "Red", List.of(82, 101, 100), -0.25);
-        Candidate special = new Candidate(32001, "<image>", null, Double.NEGATIVE_INFINITY);
-        Candidate half = new Candidate(198, "\\xc3", List.of(195), -1);
-        Candidate other = new Candidate(172, "\\xa9", List.of(169), -2);
-        return Flux.just(
-                new TextDelta(0, "Red", List.of(new TokenLogprob(red, List.of(red, special), 0))),
-                new ChoiceEnded(1, FinishReason.LENGTH),
-                new TextDelta(
-                        0,
-                        "é",
-                        List.of(new TokenLogprob(half, List.of(half), 3), new TokenLogprob(other, List.of(), 3))),
-                new ChoiceEnded(0, FinishReason.END_TOKEN),
-                new Completed(new Usage(9, 8, 0, 5)));
     }
 
     @Test
