@@ -167,6 +167,7 @@ public class WebConfiguration {
                         info == null ? null : info.getVersion(),
                         limits.maxConcurrentRequests(),
                         generation.maxChoices(),
+                        generation.maxPrompts(),
                         ModelConfiguration.preparationThreads()));
         return TgiRoutes.routes(new GenerateHandler(service, bodies, requests, replies), tokens, about, admission);
     }
