@@ -32,9 +32,18 @@ final class ArchitectureRules {
             Map.entry("model", Set.of("checkpoint")),
             Map.entry("processing", Set.of("image", "tokenizer", "model", "generation")),
             Map.entry("engine", Set.of("model", "generation")),
+            Map.entry("grammar", Set.of("engine", "tokenizer", "generation")),
             Map.entry(
                     "service",
-                    Set.of("engine", "processing", "image", "tokenizer", "model", "checkpoint", "generation")),
+                    Set.of(
+                            "engine",
+                            "grammar",
+                            "processing",
+                            "image",
+                            "tokenizer",
+                            "model",
+                            "checkpoint",
+                            "generation")),
             Map.entry("web", Set.of("service", "admission", "generation")),
             Map.entry("observability", Set.of("service", "engine", "admission")),
             Map.entry("bench", Set.of("service", "generation"))));

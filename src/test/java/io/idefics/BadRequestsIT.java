@@ -129,11 +129,11 @@ class BadRequestsIT extends RunningServer {
                         "cannot call tools"),
                 hello("nine answers", "'n':9", "invalid_value", "n", "between 1 and 8"),
                 hello(
-                        "JSON mode",
-                        "'response_format':{'type':'json_object'}",
+                        "a grammar",
+                        "'guided_grammar':'root ::= x'",
                         "unsupported_parameter",
-                        "response_format.type",
-                        "only 'text' is supported"),
+                        "guided_grammar",
+                        "use json, regex or choice"),
                 new BadRequest(
                         "unknown model",
                         () -> "{\"model\":\"gpt-5\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
@@ -242,7 +242,7 @@ class BadRequestsIT extends RunningServer {
 
         assertThat(json(response).at("/error/message").textValue())
                 .matches("The context length of this model is \\d+ tokens, but \\d+ were requested: "
-                        + "\\d+ in the messages and 1000000 for the answer\\.");
+                        + "\\d+ in the prompt and 1000000 for the answer\\.");
     }
 
     @Test

@@ -34,12 +34,12 @@ import org.springframework.test.context.DynamicPropertySource;
 
 /** The whole service with its embedded model, booted once for all tests that extend this. */
 @SpringBootTest(webEnvironment = WebEnvironment.RANDOM_PORT)
-abstract class RunningServer {
+public abstract class RunningServer {
 
-    static final Duration PATIENCE = Duration.ofSeconds(60);
+    protected static final Duration PATIENCE = Duration.ofSeconds(60);
 
     /** Serves the whole JVM, as the booted service does. */
-    static final ImageHost IMAGE_HOST = new ImageHost();
+    protected static final ImageHost IMAGE_HOST = new ImageHost();
 
     static final ObjectMapper JSON = new ObjectMapper();
 
@@ -47,13 +47,13 @@ abstract class RunningServer {
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
     @LocalServerPort
-    int port;
+    protected int port;
 
     @Autowired
-    ModelRegistry registry;
+    protected ModelRegistry registry;
 
     @Autowired
-    private ConcurrencyLimiter limiter;
+    protected ConcurrencyLimiter limiter;
 
     @Autowired
     private AdmissionProperties admission;
@@ -77,13 +77,13 @@ abstract class RunningServer {
     }
 
     /** Waits until nothing is running, waiting or admitted any more. */
-    void awaitIdle(Duration patience) {
+    protected void awaitIdle(Duration patience) {
         await().atMost(patience)
                 .until(() -> EngineProbe.isIdle(registry) && limiter.available() == admission.maxConcurrentRequests());
     }
 
     /** The id of the embedded model. */
-    String modelId() {
+    protected String modelId() {
         return registry.hosts().get(0).id();
     }
 

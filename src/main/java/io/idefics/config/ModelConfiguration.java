@@ -77,8 +77,12 @@ class ModelConfiguration {
     /** Threads for tokenisation and pictures, which take processor time and may wait for memory. */
     @Bean(destroyMethod = "dispose")
     Scheduler preparationScheduler() {
-        int threads = Math.max(2, Runtime.getRuntime().availableProcessors());
-        return Schedulers.newBoundedElastic(threads, MAX_QUEUED_TASKS, "preparation");
+        return Schedulers.newBoundedElastic(preparationThreads(), MAX_QUEUED_TASKS, "preparation");
+    }
+
+    /** How many prompts are prepared at the same time. */
+    static int preparationThreads() {
+        return Math.max(2, Runtime.getRuntime().availableProcessors());
     }
 
     @Bean

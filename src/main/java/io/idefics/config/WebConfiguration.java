@@ -3,6 +3,7 @@ package io.idefics.config;
 import static org.springframework.web.reactive.function.server.RequestPredicates.methods;
 import static org.springframework.web.reactive.function.server.RequestPredicates.path;
 
+import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
@@ -18,20 +19,35 @@ import io.idefics.web.WebProperties;
 import io.idefics.web.WireJson;
 import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
+import io.idefics.web.openai.ClassificationHandler;
+import io.idefics.web.openai.ClassificationReader;
 import io.idefics.web.openai.ModelsHandler;
 import io.idefics.web.openai.OpenAiRoutes;
+import io.idefics.web.openai.TextCompletionHandler;
+import io.idefics.web.openai.TextRequestReader;
 import io.idefics.web.openai.TokenRequestReader;
 import io.idefics.web.openai.TokensHandler;
 import io.idefics.web.openai.TokensRoutes;
+import io.idefics.web.tgi.GenerateHandler;
+import io.idefics.web.tgi.GenerateRequestReader;
+import io.idefics.web.tgi.InfoHandler;
+import io.idefics.web.tgi.TgiRoutes;
+import io.idefics.web.tgi.TgiTokenizeHandler;
 import java.net.URI;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.info.BuildProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
 import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
 import org.springframework.http.HttpMethod;
+import org.springframework.http.MediaType;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.RouterFunctions;
+import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Schedulers;
 
@@ -46,47 +62,112 @@ public class WebConfiguration {
     }
 
     @Bean
+    BodyReader bodyReader(WebProperties web, WireJson json) {
+        return new BodyReader(web, json, Schedulers.parallel());
+    }
+
+    @Bean
+    Replies replies(WebProperties web, WireJson json) {
+        return new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel()));
+    }
+
+    @Bean
+    AdmissionFilter admissionFilter(ConcurrencyLimiter limiter) {
+        return new AdmissionFilter(limiter);
+    }
+
+    @Bean
+    ChatRequestReader chatRequestReader(CompletionService service, GenerationProperties generation, WebProperties web) {
+        return new ChatRequestReader(service, generation, web);
+    }
+
+    @Bean
     RouterFunction<ServerResponse> openAiRoutes(
             CompletionService service,
-            ConcurrencyLimiter limiter,
+            BodyReader bodies,
+            ChatRequestReader chats,
+            Replies replies,
+            AdmissionFilter admission,
             WireJson json,
             WebProperties web,
             GenerationProperties generation) {
-        ChatCompletionHandler chat = new ChatCompletionHandler(
-                service,
-                new BodyReader(web, json, Schedulers.parallel()),
-                new ChatRequestReader(service, generation, web),
-                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())));
         return OpenAiRoutes.routes(
-                chat, new ModelsHandler(service, json, web, generation), new AdmissionFilter(limiter));
+                new ChatCompletionHandler(service, bodies, chats, replies),
+                new TextCompletionHandler(service, bodies, new TextRequestReader(service, generation, web), replies),
+                new ClassificationHandler(service, bodies, new ClassificationReader(service, web), replies),
+                new ModelsHandler(service, json, web, generation),
+                admission);
     }
 
     @Bean
     RouterFunction<ServerResponse> tokensRoutes(
             CompletionService service,
-            ConcurrencyLimiter limiter,
-            WireJson json,
-            WebProperties web,
-            GenerationProperties generation) {
-        ChatRequestReader chats = new ChatRequestReader(service, generation, web);
-        TokensHandler tokens = new TokensHandler(
-                service,
-                new BodyReader(web, json, Schedulers.parallel()),
-                new TokenRequestReader(service, chats, web),
-                new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel())),
-                null);
-        return TokensRoutes.routes(tokens, new AdmissionFilter(limiter));
+            BodyReader bodies,
+            ChatRequestReader chats,
+            Replies replies,
+            AdmissionFilter admission,
+            TgiTokenizeHandler tgi,
+            WebProperties web) {
+        TokensHandler tokens =
+                new TokensHandler(service, bodies, new TokenRequestReader(service, chats, web), replies, tgi::tokenize);
+        return TokensRoutes.routes(tokens, admission);
     }
 
-    /** The root leads to the description of the API. */
     @Bean
+    GenerateRequestReader generateRequestReader(
+            CompletionService service, GenerationProperties generation, WebProperties web) {
+        return new GenerateRequestReader(service, generation, web);
+    }
+
+    @Bean
+    TgiTokenizeHandler tgiTokenizeHandler(
+            CompletionService service,
+            BodyReader bodies,
+            GenerateRequestReader requests,
+            ChatRequestReader chats,
+            Replies replies) {
+        return new TgiTokenizeHandler(service, bodies, requests, chats, replies);
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> tgiRoutes(
+            CompletionService service,
+            BodyReader bodies,
+            GenerateRequestReader requests,
+            TgiTokenizeHandler tokens,
+            Replies replies,
+            AdmissionFilter admission,
+            AdmissionProperties limits,
+            GenerationProperties generation,
+            WireJson json,
+            ObjectProvider<BuildProperties> build) {
+        BuildProperties info = build.getIfAvailable();
+        InfoHandler about = new InfoHandler(
+                service,
+                replies,
+                json,
+                new InfoHandler.Limits(
+                        info == null ? null : info.getVersion(),
+                        limits.maxConcurrentRequests(),
+                        generation.maxChoices(),
+                        ModelConfiguration.preparationThreads()));
+        return TgiRoutes.routes(new GenerateHandler(service, bodies, requests, replies), tokens, about, admission);
+    }
+
+    /** The root leads browsers to the description of the API. */
+    @Bean
+    @Order(Ordered.HIGHEST_PRECEDENCE)
     RouterFunction<ServerResponse> rootRoute() {
         return RouterFunctions.route()
                 .route(
-                        path("/").and(methods(HttpMethod.GET, HttpMethod.HEAD)),
+                        path("/").and(methods(HttpMethod.GET, HttpMethod.HEAD)).and(WebConfiguration::wantsPage),
                         request -> ServerResponse.temporaryRedirect(URI.create("swagger-ui.html"))
                                 .build())
                 .build();
+    }
+
+    private static boolean wantsPage(ServerRequest request) {
+        return request.headers().accept().stream().anyMatch(MediaType.TEXT_HTML::equalsTypeAndSubtype);
     }
 
     @Bean

@@ -19,7 +19,8 @@ final class TokenCounts {
     }
 
     void addGenerated(int id) {
-        generated[index(id)]++;
+        int index = index(id); // may replace the arrays
+        generated[index]++;
     }
 
     /** The number of different tokens. */

@@ -19,6 +19,14 @@ public interface CompletionService {
     Flux<GenerationEvent> complete(GenerationRequest request);
 
     /**
+     * Finds out what is wrong with a request and fetches its pictures, and gives the answer that {@link #complete} would
+     * give; it is generated when it is subscribed to, once.
+     */
+    default Mono<Flux<GenerationEvent>> prepare(GenerationRequest request) {
+        return Mono.fromSupplier(() -> complete(request));
+    }
+
+    /**
      * Tells how likely each of some answers to a conversation is.
      *
      * @param model the id of the model

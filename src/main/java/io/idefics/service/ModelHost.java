@@ -13,6 +13,7 @@ import io.idefics.engine.LoadedModel;
 import io.idefics.engine.PoolProperties;
 import io.idefics.engine.ReplicaStatus;
 import io.idefics.engine.SequenceEvent;
+import io.idefics.grammar.TokenGrammars;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.model.ComputeType;
 import io.idefics.model.IdeficsModel;
@@ -61,6 +62,7 @@ public final class ModelHost implements AutoCloseable {
      * @param description what clients may know of it
      * @param stopIds the tokens that end an answer
      * @param bannedIds the tokens that must never be generated
+     * @param grammars the forms that answers may be held to; null for a vocabulary that does not have every byte
      */
     record Parts(
             ModelDescription description,
@@ -69,7 +71,8 @@ public final class ModelHost implements AutoCloseable {
             IdeficsProcessor processor,
             IdeficsImageProcessor imageProcessor,
             Set<Integer> stopIds,
-            int[] bannedIds) {}
+            int[] bannedIds,
+            @Nullable TokenGrammars grammars) {}
 
     /** What all replicas share, made by the first that is loaded. */
     private record Prepared(ModelDirectory directory, Parts parts, ComputeType type, MemoryPlan plan) {}
@@ -311,7 +314,22 @@ public final class ModelHost implements AutoCloseable {
                 new IdeficsImageProcessor(
                         preprocessor.imageSize(), floats(preprocessor.imageMean()), floats(preprocessor.imageStd())),
                 Set.copyOf(stopIds),
-                new int[] {special.image(), special.fakeTokenAroundImage()});
+                new int[] {special.image(), special.fakeTokenAroundImage()},
+                grammars(tokenizer, stopIds));
+    }
+
+    private @Nullable TokenGrammars grammars(IdeficsTokenizer tokenizer, Set<Integer> stopIds) {
+        try {
+            return new TokenGrammars(tokenizer, stopIds);
+        } catch (IllegalArgumentException e) {
+            log.warn("{} cannot hold its answers to a form: {}", id(), e.getMessage());
+            return null;
+        }
+    }
+
+    /** The version of this program, as its jar tells it. */
+    private static String version() {
+        return Objects.requireNonNullElse(ModelHost.class.getPackage().getImplementationVersion(), "dev");
     }
 
     /** The version of this program, as its jar tells it. */

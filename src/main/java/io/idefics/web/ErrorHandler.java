@@ -17,8 +17,8 @@ import reactor.core.publisher.Mono;
 import reactor.netty.http.server.HttpServerResponse;
 
 /**
- * Answers every failure that reaches it with the error object of the API, whatever the client accepts; faults of
- * the service are logged here, once.
+ * Answers every failure that reaches it with the error object of the endpoint's dialect, whatever the client accepts;
+ * faults of the service are logged here, once.
  */
 @Order(Ordered.HIGHEST_PRECEDENCE)
 public final class ErrorHandler implements WebExceptionHandler {
@@ -53,11 +53,12 @@ public final class ErrorHandler implements WebExceptionHandler {
         if (response.isCommitted()) {
             return Mono.error(failure);
         }
-        byte[] body = json.write(error.envelope());
-        response.setStatusCode(error.status());
+        ErrorDialect.Written written = ErrorDialect.of(exchange).write(error);
+        byte[] body = json.write(written.body());
+        response.setStatusCode(written.status());
         HttpHeaders headers = response.getHeaders();
         headers.clearContentHeaders();
-        headers.putAll(error.headers());
+        headers.putAll(written.headers());
         headers.setContentType(MediaType.APPLICATION_JSON);
         headers.setContentLength(body.length);
         headers.setCacheControl("no-store");

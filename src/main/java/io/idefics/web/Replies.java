@@ -38,7 +38,13 @@ public final class Replies {
 
     /** A JSON object. */
     public Mono<ServerResponse> json(Object body) {
+        return json(body, new HttpHeaders());
+    }
+
+    /** A JSON object with further headers. */
+    public Mono<ServerResponse> json(Object body, HttpHeaders further) {
         return ServerResponse.ok()
+                .headers(headers -> headers.putAll(further))
                 .contentType(MediaType.APPLICATION_JSON)
                 .cacheControl(CacheControl.noStore())
                 .bodyValue(json.write(body));
@@ -47,16 +53,20 @@ public final class Replies {
     /** A JSON object that was generated, with the time that it took since {@code startNanos}. */
     public Mono<ServerResponse> json(Object body, long startNanos) {
         long millis = Duration.ofNanos(System.nanoTime() - startNanos).toMillis();
-        return ServerResponse.ok()
-                .contentType(MediaType.APPLICATION_JSON)
-                .cacheControl(CacheControl.noStore())
-                .header("openai-processing-ms", Long.toString(millis))
-                .bodyValue(json.write(body));
+        HttpHeaders further = new HttpHeaders();
+        further.set("openai-processing-ms", Long.toString(millis));
+        return json(body, further);
     }
 
     /** Server-sent events; abandoning them cancels what makes them. */
     public Mono<ServerResponse> stream(Flux<byte[]> frames) {
+        return stream(frames, new HttpHeaders());
+    }
+
+    /** Server-sent events with further headers. */
+    public Mono<ServerResponse> stream(Flux<byte[]> frames, HttpHeaders further) {
         return ServerResponse.ok()
+                .headers(headers -> headers.putAll(further))
                 .contentType(MediaType.TEXT_EVENT_STREAM)
                 .cacheControl(CacheControl.noCache())
                 .header("x-accel-buffering", "no")

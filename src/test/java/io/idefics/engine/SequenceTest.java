@@ -136,7 +136,7 @@ class SequenceTest {
         assertThatThrownBy(() -> new Sequence(input, List.of("cat"), 1, "a", 0, 0))
                 .hasMessage("0 pictures with 1 digests");
         assertThatThrownBy(() -> new Sequence(input, List.of(), -1, "a", 0, 0))
-                .hasMessage("A sequence generates at least 1 token, not 0");
+                .hasMessage("A sequence cannot generate -1 tokens");
     }
 
     private static void generate(Sequence sequence, int... ids) {

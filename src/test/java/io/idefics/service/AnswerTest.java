@@ -183,7 +183,7 @@ class AnswerTest {
         assertThat(events)
                 .containsExactly(
                         new TextDelta(0, "Hello", List.of(logprob(" Hello"))),
-                        new ChoiceEnded(0, FinishReason.END_TOKEN),
+                        new ChoiceEnded(0, FinishReason.STOP_STRING),
                         new Completed(new Usage(9, 0, 3, 3)));
     }
 
@@ -215,7 +215,7 @@ class AnswerTest {
                                 List.of(
                                         alone(new Candidate(BYTE_0 + 0xc3, "\\xc3", List.of(0xc3), -1)),
                                         alone(new Candidate(BYTE_0 + 0xa9, "\\xa9", List.of(0xa9), -1)))),
-                        new ChoiceEnded(0, FinishReason.END_TOKEN));
+                        new ChoiceEnded(0, FinishReason.STOP_STRING));
     }
 
     @Test

@@ -3,10 +3,13 @@ package io.idefics.service;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ModelInput;
+import io.idefics.tokenizer.IdeficsTokenizer;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.IntStream;
 import reactor.core.publisher.BaseSubscriber;
 
 /** Looks into the engines of a running service. */
@@ -56,6 +59,16 @@ public final class EngineProbe {
                     }
                 });
         return held;
+    }
+
+    /** The id of the token of that text, which is not a byte. */
+    public static int tokenId(ModelRegistry registry, String text) {
+        IdeficsTokenizer tokenizer =
+                Objects.requireNonNull(registry.hosts().get(0).parts()).tokenizer();
+        return IntStream.rangeClosed(0, tokenizer.maxId())
+                .filter(id -> tokenizer.piece(id).text().equals(text))
+                .max() // those of bytes come first
+                .orElseThrow();
     }
 
     private static boolean isIdle(ModelHost host) {

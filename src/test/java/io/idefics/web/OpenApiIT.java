@@ -121,9 +121,10 @@ class OpenApiIT extends WebServerTest {
     }
 
     @Test
-    void root_get_leadsToTheDescription() {
+    void root_browser_isLedToTheDescription() {
         client.get()
                 .uri("/")
+                .header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
                 .exchange()
                 .expectStatus()
                 .isEqualTo(307)

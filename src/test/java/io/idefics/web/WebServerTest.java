@@ -54,8 +54,12 @@ public abstract class WebServerTest {
     }
 
     protected WebTestClient.ResponseSpec post(String body) {
+        return post(CHAT, body);
+    }
+
+    protected WebTestClient.ResponseSpec post(String path, String body) {
         return client.post()
-                .uri(CHAT)
+                .uri(path)
                 .contentType(MediaType.APPLICATION_JSON)
                 .bodyValue(body)
                 .exchange();

@@ -53,7 +53,7 @@ public final class ChatRequestReader {
         JsonField root = JsonField.root(body);
         refuseUnsupported(root);
         boolean stream = flag(root.get("stream"));
-        boolean includeUsage = includeUsage(root.get("stream_options"));
+        boolean includeUsage = ParameterReader.includeUsage(root.get("stream_options"));
         int choices = (int) integer(root.get("n"), 1, defaults.maxChoices(), 1);
         String model = models.read(root.get("model"));
         Prompt.Conversation conversation = conversation(root);
@@ -112,10 +112,6 @@ public final class ChatRequestReader {
             throw top.invalidValue("0 unless logprobs is true");
         }
         return wanted ? count : -1;
-    }
-
-    private static boolean includeUsage(JsonField options) {
-        return options.isPresent() && flag(options.requireObject().get("include_usage"));
     }
 
     private static void refuseUnsupported(JsonField root) {

@@ -55,7 +55,8 @@ record Completion(String id, long created, GenerationRequest request, String pre
         });
     }
 
-    private static Flux<GenerationEvent> requireEnd(Flux<GenerationEvent> events) {
+    /** The events, with a fault where they end without the last one. */
+    static Flux<GenerationEvent> requireEnd(Flux<GenerationEvent> events) {
         return Flux.defer(() -> {
             AtomicBoolean ended = new AtomicBoolean();
             return events.doOnNext(event -> ended.set(event instanceof Completed))
@@ -129,14 +130,16 @@ record Completion(String id, long created, GenerationRequest request, String pre
         return new ChatCompletion.Choice(index, message, told, name(reason));
     }
 
-    private static String name(FinishReason reason) {
+    /** OpenAI's name of a reason. */
+    static String name(FinishReason reason) {
         return switch (reason) {
             case END_TOKEN, STOP_STRING -> "stop";
             case LENGTH -> "length";
         };
     }
 
-    private static GenerationException unfinished() {
+    /** The fault of an answer that ends too early. */
+    static GenerationException unfinished() {
         return new GenerationException(ErrorType.INTERNAL, "the answer ended without its last event", null);
     }
 }

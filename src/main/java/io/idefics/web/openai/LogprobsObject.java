@@ -34,7 +34,13 @@ record LogprobsObject(List<Token> content, @Nullable Object refusal) {
         return new Token(chosen.token(), logprob(chosen), chosen.bytes(), top);
     }
 
-    private static double logprob(Candidate candidate) {
-        return Math.max(candidate.logprob(), VERY_UNLIKELY);
+    /** The log-probability of a token as it is told. */
+    static double logprob(Candidate candidate) {
+        return told(candidate.logprob());
+    }
+
+    /** A log-probability that JSON can tell. */
+    static double told(double logprob) {
+        return Math.max(logprob, VERY_UNLIKELY);
     }
 }

@@ -79,7 +79,8 @@ final class MessageReader {
         };
     }
 
-    private static ContentPart part(JsonField part, Role role) {
+    /** A part of the content of a message, an object. */
+    static ContentPart part(JsonField part, Role role) {
         JsonField type = part.get("type");
         return switch (type.string()) {
             case "text" -> new ContentPart.Text(part.get("text").string());

@@ -17,17 +17,26 @@ import reactor.core.publisher.Mono;
 public final class OpenAiRoutes {
 
     static final String CHAT = "/v1/chat/completions";
+    private static final String TEXT = "/v1/completions";
+    private static final String CLASSIFY = "/v1/classify";
     private static final String MODELS = "/v1/models";
     private static final String MODEL = "/v1/models/{*id}";
 
     private OpenAiRoutes() {}
 
     public static RouterFunction<ServerResponse> routes(
-            ChatCompletionHandler chat, ModelsHandler models, AdmissionFilter admission) {
-        HandlerFunction<ServerResponse> admitted = request -> admission.filter(request, chat::complete);
+            ChatCompletionHandler chat,
+            TextCompletionHandler text,
+            ClassificationHandler classification,
+            ModelsHandler models,
+            AdmissionFilter admission) {
         return RouterFunctions.route()
-                .route(path(CHAT).and(methods(HttpMethod.POST)), admitted)
+                .route(path(CHAT).and(methods(HttpMethod.POST)), admitted(admission, chat::complete))
                 .route(path(CHAT), only(HttpMethod.POST))
+                .route(path(TEXT).and(methods(HttpMethod.POST)), admitted(admission, text::complete))
+                .route(path(TEXT), only(HttpMethod.POST))
+                .route(path(CLASSIFY).and(methods(HttpMethod.POST)), admitted(admission, classification::classify))
+                .route(path(CLASSIFY), only(HttpMethod.POST))
                 .route(path(MODELS).and(methods(HttpMethod.GET, HttpMethod.HEAD)), models::list)
                 .route(path(MODELS), only(HttpMethod.GET, HttpMethod.HEAD))
                 .route(path(MODEL).and(methods(HttpMethod.GET, HttpMethod.HEAD)), models::get)
@@ -35,8 +44,13 @@ public final class OpenAiRoutes {
                 .build();
     }
 
+    private static HandlerFunction<ServerResponse> admitted(
+            AdmissionFilter admission, HandlerFunction<ServerResponse> handler) {
+        return request -> admission.filter(request, handler);
+    }
+
     /** Refuses the methods that a path does not have. */
-    static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
+    public static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
         return request -> Mono.error(new MethodNotAllowedException(request.method(), Set.of(allowed)));
     }
 }

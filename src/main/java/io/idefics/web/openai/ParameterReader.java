@@ -65,6 +65,11 @@ public record ParameterReader(GenerationProperties defaults) {
                 flag(root.get("include_stop_str_in_output")));
     }
 
+    /** Whether a stream ends with a chunk of usage. */
+    static boolean includeUsage(JsonField options) {
+        return options.isPresent() && flag(options.requireObject().get("include_usage"));
+    }
+
     private static Set<Integer> stopTokenIds(JsonField field) {
         if (!field.isPresent()) {
             return Set.of();

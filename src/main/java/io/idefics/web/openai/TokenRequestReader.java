@@ -114,7 +114,8 @@ public final class TokenRequestReader {
         return field.string();
     }
 
-    private static void requireShort(Prompt prompt, JsonField field) {
+    /** Refuses a prompt whose texts are too long to be split into tokens for nothing but that. */
+    public static void requireShort(Prompt prompt, JsonField field) {
         long characters = texts(prompt).mapToLong(String::length).sum();
         if (characters > MAX_CHARACTERS) {
             throw new GenerationException(

@@ -131,6 +131,18 @@ class ChatRequestReaderTest {
                 "n",
                 "logprobs",
                 "top_logprobs",
+                "max_length",
+                "ignore_eos",
+                "stop_token_ids",
+                "include_stop_str_in_output",
+                "bad_words",
+                "continue_final_message",
+                "add_generation_prompt",
+                "echo",
+                "structured_outputs",
+                "guided_json",
+                "guided_regex",
+                "guided_choice",
                 "response_format",
                 "tools",
                 "tool_choice",
@@ -253,7 +265,7 @@ class ChatRequestReaderTest {
     private ChatRequestReader reader(double temperature) {
         WebProperties limits = new WebProperties(
                 DataSize.ofMegabytes(1), Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), 32);
-        return new ChatRequestReader(service, new GenerationProperties(temperature, 8), limits);
+        return new ChatRequestReader(service, new GenerationProperties(temperature, 8, 32), limits);
     }
 
     private static ObjectNode body(String more) {

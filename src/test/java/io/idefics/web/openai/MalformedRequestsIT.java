@@ -24,7 +24,9 @@ class MalformedRequestsIT extends WebServerTest {
     void complete_malformedRequest_namesTheField(JsonNode row) {
         JsonNode body = row.get("body");
 
-        var result = post(body.isTextual() ? body.textValue() : body.toString())
+        var result = post(
+                        row.path("path").asText("/v1/chat/completions"),
+                        body.isTextual() ? body.textValue() : body.toString())
                 .expectStatus()
                 .isEqualTo(row.get("status").asInt())
                 .expectHeader()

@@ -1,0 +1,105 @@
+package io.idefics.grammar;
+
+import io.idefics.engine.TokenConstraint;
+import java.util.Arrays;
+
+/** Holds one answer to a grammar. Not thread-safe. */
+final class GrammarConstraint implements TokenConstraint {
+
+    private final Vocabulary vocabulary;
+    private final TokenTrie trie;
+    /** The node of the trie that a space leads to. */
+    private final int spaceNode;
+
+    private final long[] allowed;
+
+    /** How many tokens the whole answer needs, without the one that ends it, at most. */
+    private final int wholeCost;
+
+    private GrammarMachine.State state;
+
+    /** Whether the next bytes are the first of the answer. One space before it does not count: decoding drops it. */
+    private boolean first = true;
+
+    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary) {
+        this.vocabulary = vocabulary;
+        this.trie = vocabulary.trie();
+        this.spaceNode = trie.child(0, ' ');
+        this.allowed = TokenSet.bits(trie.size());
+        this.state = machine.start();
+        collect(state.cost() - 1);
+        boolean begins = state.cost() == 0 || Arrays.stream(allowed).anyMatch(word -> word != 0);
+        // The cheapest answer begins with a space, which needs another one before it.
+        this.wholeCost = begins ? state.cost() : state.cost() + 1;
+    }
+
+    int wholeCost() {
+        return wholeCost;
+    }
+
+    @Override
+    public void mask(float[] logits, int remaining) {
+        // This token and the one that ends the answer are not left for the rest. Should there be too few tokens to
+        // complete it, the answer at least comes closer to its end.
+        collect(Math.max(remaining - 2, (first ? wholeCost : state.cost()) - 1));
+        if (state.complete()) {
+            for (int id : vocabulary.stopIds()) {
+                TokenSet.add(allowed, id);
+            }
+        }
+        exclude(logits);
+    }
+
+    /** Finds the tokens after which the answer needs no more than {@code limit} tokens. */
+    private void collect(int limit) {
+        Arrays.fill(allowed, 0);
+        state.addTokens(limit, allowed);
+        if (first) {
+            vocabulary.spaced().removeFrom(allowed);
+            state.addTokensBelow(spaceNode, limit, allowed);
+            if (state.cost() <= limit) {
+                for (int i = trie.idCount(spaceNode) - 1; i >= 0; i--) {
+                    TokenSet.add(allowed, trie.id(spaceNode, i));
+                }
+            }
+        }
+    }
+
+    /** Excludes what is not allowed. A NaN or positive infinity stays: a fault of the model must not be hidden. */
+    private void exclude(float[] logits) {
+        for (int from = 0; from < logits.length; from += Long.SIZE) {
+            long word = from >> 6 < allowed.length ? allowed[from >> 6] : 0;
+            if (word == -1) {
+                continue;
+            }
+            int to = Math.min(from + Long.SIZE, logits.length);
+            for (int id = from; id < to; id++, word >>>= 1) {
+                if ((word & 1) == 0 && logits[id] < Float.POSITIVE_INFINITY) {
+                    logits[id] = Float.NEGATIVE_INFINITY;
+                }
+            }
+        }
+    }
+
+    @Override
+    public void accept(int id) {
+        if (vocabulary.isStop(id)) {
+            return;
+        }
+        byte[] bytes = vocabulary.piece(id);
+        if (!first) {
+            state = state.accept(bytes);
+            return;
+        }
+        first = false;
+        if (bytes[0] != ' ') {
+            state = state.accept(bytes);
+        } else {
+            GrammarMachine.State after = state.after(bytes, 1);
+            if (after == null) {
+                throw new IllegalArgumentException("the token may not come here");
+            }
+            state = after;
+        }
+    }
+}
