@@ -332,11 +332,6 @@ public final class ModelHost implements AutoCloseable {
         return Objects.requireNonNullElse(ModelHost.class.getPackage().getImplementationVersion(), "dev");
     }
 
-    /** The version of this program, as its jar tells it. */
-    private static String version() {
-        return Objects.requireNonNullElse(ModelHost.class.getPackage().getImplementationVersion(), "dev");
-    }
-
     /** The configured type, or that of the largest tensors. */
     private static ComputeType computeType(ModelProperties properties, TensorType stored) {
         ComputeType configured = properties.dtype();
