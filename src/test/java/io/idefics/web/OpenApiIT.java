@@ -12,7 +12,9 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.http.MediaType;
 
 /** The published contract: complete, true and usable without a network. */
 class OpenApiIT extends WebServerTest {
@@ -30,7 +32,8 @@ class OpenApiIT extends WebServerTest {
 
         assertThat(paths.fieldNames())
                 .toIterable()
-                .containsExactlyInAnyOrder("/v1/chat/completions", "/v1/models", "/v1/models/{id}");
+                .containsExactlyInAnyOrder(
+                        "/v1/chat/completions", "/v1/models", "/v1/models/{id}", "/v1/completions", "/v1/classify");
         assertThat(docs().get("openapi").asText()).isEqualTo("3.1.0");
         assertThat(docs().at("/servers/0/url").asText()).isEqualTo("/");
         assertThat(paths.at("/~1v1~1chat~1completions/post/responses").fieldNames())
@@ -59,6 +62,25 @@ class OpenApiIT extends WebServerTest {
                 .forEach(example -> post(example.getValue().get("value").toString())
                         .expectStatus()
                         .isOk());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"/v1/completions,4", "/v1/classify,1"})
+    void apiDocs_otherRequestExamples_areAccepted(String path, int count) {
+        JsonNode post = docs().at("/paths/" + path.replace("/", "~1") + "/post");
+        JsonNode examples = post.at("/requestBody/content/application~1json/examples");
+
+        assertThat(examples.size()).isEqualTo(count);
+        examples.properties().forEach(example -> client.post()
+                .uri(path)
+                .contentType(MediaType.APPLICATION_JSON)
+                .bodyValue(example.getValue().get("value").toString())
+                .exchange()
+                .expectStatus()
+                .isOk());
+        assertThat(post.get("responses").fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrder("200", "400", "404", "405", "408", "413", "415", "500", "503");
     }
 
     @Test
