@@ -212,6 +212,40 @@ class TgiIT extends RunningServer {
     }
 
     @Test
+    void generate_grammar_isTheFormOfTheAnswer() throws Exception {
+        ObjectNode body = greedy(inputs(MiniEvaluation.references().get(0)), false);
+        ObjectNode parameters = (ObjectNode) body.get("parameters");
+        parameters.putObject("grammar").put("type", "regex").put("value", "(blue|purple) (ring|square)");
+
+        assertThat(answer("/generate", body).get("generated_text").textValue()).isEqualTo("purple ring");
+        parameters.putObject("grammar").put("type", "regex").put("value", "(purple");
+        assertThat(post("/generate", body).statusCode()).isEqualTo(422);
+    }
+
+    @Test
+    void tokenize_picture_isWhatIsRun() throws Exception {
+        Reference reference = MiniEvaluation.references().get(0);
+        String inputs = inputs(reference);
+
+        HttpResponse<String> response =
+                post("/tokenize", JSON.createObjectNode().put("inputs", inputs));
+
+        JsonNode tokens = json(response);
+        assertThat(tokens.isArray()).isTrue();
+        assertThat(ids(tokens)).isEqualTo(reference.promptIds());
+        StringBuilder told = new StringBuilder();
+        for (JsonNode token : tokens) {
+            int start = token.get("start").intValue();
+            int stop = token.get("stop").intValue();
+            told.append(inputs, start, stop);
+            if (start < stop) {
+                assertThat(token.get("text").textValue()).isEqualTo(inputs.substring(start, stop));
+            }
+        }
+        assertThat(told).hasToString(inputs);
+    }
+
+    @Test
     void info_embeddedModel_isTold() throws Exception {
         HttpResponse<String> response = get("/info");
 

@@ -28,6 +28,9 @@ import io.idefics.web.openai.TextRequestReader;
 import io.idefics.web.openai.TokenRequestReader;
 import io.idefics.web.openai.TokensHandler;
 import io.idefics.web.openai.TokensRoutes;
+import io.idefics.web.openai.responses.ResponsesHandler;
+import io.idefics.web.openai.responses.ResponsesRequestReader;
+import io.idefics.web.openai.responses.ResponsesRoutes;
 import io.idefics.web.tgi.GenerateHandler;
 import io.idefics.web.tgi.GenerateRequestReader;
 import io.idefics.web.tgi.InfoHandler;
@@ -100,6 +103,20 @@ public class WebConfiguration {
     }
 
     @Bean
+    RouterFunction<ServerResponse> responsesRoutes(
+            CompletionService service,
+            BodyReader bodies,
+            Replies replies,
+            AdmissionFilter admission,
+            WireJson json,
+            WebProperties web,
+            GenerationProperties generation) {
+        ResponsesHandler responses = new ResponsesHandler(
+                service, bodies, new ResponsesRequestReader(service, generation, web), replies, json);
+        return ResponsesRoutes.routes(responses, admission);
+    }
+
+    @Bean
     RouterFunction<ServerResponse> tokensRoutes(
             CompletionService service,
             BodyReader bodies,
@@ -150,6 +167,7 @@ public class WebConfiguration {
                         info == null ? null : info.getVersion(),
                         limits.maxConcurrentRequests(),
                         generation.maxChoices(),
+                        generation.maxPrompts(),
                         ModelConfiguration.preparationThreads()));
         return TgiRoutes.routes(new GenerateHandler(service, bodies, requests, replies), tokens, about, admission);
     }

@@ -29,9 +29,11 @@ public final class InfoHandler {
      * @param version its version
      * @param maxConcurrentRequests how many requests are let in at the same time
      * @param maxBestOf the most sequences that are generated for one request
+     * @param maxPrompts the most prompts of one request, where it may have several
      * @param workers how many prompts are prepared at the same time
      */
-    public record Limits(@Nullable String version, int maxConcurrentRequests, int maxBestOf, int workers) {}
+    public record Limits(
+            @Nullable String version, int maxConcurrentRequests, int maxBestOf, int maxPrompts, int workers) {}
 
     public InfoHandler(CompletionService service, Replies replies, WireJson json, Limits limits) {
         this.service = service;
@@ -91,7 +93,7 @@ public final class InfoHandler {
                     model.contextLength() - 1,
                     model.contextLength(),
                     limits.workers(),
-                    1,
+                    limits.maxPrompts(),
                     "idefics-server",
                     limits.version(),
                     null,
