@@ -41,6 +41,8 @@ class OpenApiIT extends WebServerTest {
                         "/v1/chat/completions/render",
                         "/v1/models",
                         "/v1/models/{id}",
+                        "/v1/completions",
+                        "/v1/classify",
                         "/tokenize",
                         "/detokenize");
         assertThat(docs().get("openapi").asText()).isEqualTo("3.1.0");
