@@ -6,11 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.idefics.checkpoint.ModelDirectory;
 import io.idefics.checkpoint.TestModels;
 import io.idefics.testing.GoldenCase;
 import io.idefics.testing.GoldenCase.Tolerance;
 import io.idefics.tokenizer.IdeficsTokenizer;
+import io.idefics.tokenizer.ReferenceData;
 import java.net.http.HttpResponse;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -110,6 +111,45 @@ class PromptScoringGoldenIT extends RunningServer {
         differences.assertWithin(GoldenCase.tolerance(golden.data()));
     }
 
+    /** Those whose options a request has, and whose texts do not write the image token: a guess which picture it stands for. */
+    static Stream<Arguments> processorCases() {
+        JsonNode cases = ReferenceData.json("golden/processor/cases.json");
+        return Stream.concat(
+                        elements(cases.get("cases")).map(fact -> Arguments.of("tiny-bf16-sharded", fact)),
+                        elements(cases.at("/base_model_cases/cases")).map(fact -> Arguments.of("tiny-80b-style", fact)))
+                .filter(arguments -> {
+                    JsonNode fact = (JsonNode) arguments.get()[1];
+                    return !fact.get("name").textValue().startsWith("literal_image_token")
+                            && !fact.get("options").has("add_eos_token")
+                            && !fact.get("options").has("truncation");
+                });
+    }
+
+    @ParameterizedTest
+    @MethodSource("processorCases")
+    void echo_processorCase_hasTheIdsOfTheReference(String model, JsonNode fact) {
+        boolean hasToken = model.equals("tiny-bf16-sharded");
+        boolean separates = fact.at("/options/add_end_of_utterance_token").asBoolean(hasToken);
+
+        List<JsonNode> choices = choices(
+                scoring(model, GoldenCase.parts(fact.get("prompts"))).put("add_end_of_utterance_token", separates));
+
+        for (int prompt = 0; prompt < choices.size(); prompt++) {
+            int[] padded = ReferenceData.ints(fact.get("input_ids").get(prompt));
+            int[] expected = Arrays.stream(padded).dropWhile(id -> id == 0).toArray();
+            assertThat(ids(choices.get(prompt).get("logprobs"))).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void processorCases_filtered_haveTheExampleOfTheAnnouncement() {
+        assertThat(processorCases()
+                        .map(arguments ->
+                                ((JsonNode) arguments.get()[1]).get("name").textValue()))
+                .hasSize(24)
+                .contains("model_card_dialogue_no_eou");
+    }
+
     @ParameterizedTest
     @MethodSource("checkpoints")
     void echo_tokens_haveTheirTextsAndPlaces(String model) {
@@ -123,8 +163,7 @@ class PromptScoringGoldenIT extends RunningServer {
         JsonNode told = choice.get("logprobs");
         String text = choice.get("text").asText();
         int[] ids = golden.ids(0);
-        try (IdeficsTokenizer tokenizer = IdeficsTokenizer.load(
-                ModelDirectory.open(TestModels.golden(model)).tokenizerJson())) {
+        try (IdeficsTokenizer tokenizer = ReferenceData.tokenizer(model)) {
             assertThat(text).isEqualTo(tokenizer.decode(ids, true));
             for (int i = 0; i < ids.length; i++) {
                 String own = tokenizer.piece(ids[i]).text();
@@ -230,8 +269,11 @@ class PromptScoringGoldenIT extends RunningServer {
     private List<JsonNode> choices(ObjectNode body) {
         HttpResponse<String> response = post("/v1/completions", body.toString());
         assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
-        JsonNode choices = json(response).get("choices");
-        return IntStream.range(0, choices.size()).mapToObj(choices::get).toList();
+        return elements(json(response).get("choices")).toList();
+    }
+
+    private static Stream<JsonNode> elements(JsonNode array) {
+        return IntStream.range(0, array.size()).mapToObj(array::get);
     }
 
     private static ObjectNode scoring(String model, ArrayNode prompts) {

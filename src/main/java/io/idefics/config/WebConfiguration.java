@@ -28,6 +28,9 @@ import io.idefics.web.openai.TextRequestReader;
 import io.idefics.web.openai.TokenRequestReader;
 import io.idefics.web.openai.TokensHandler;
 import io.idefics.web.openai.TokensRoutes;
+import io.idefics.web.openai.responses.ResponsesHandler;
+import io.idefics.web.openai.responses.ResponsesRequestReader;
+import io.idefics.web.openai.responses.ResponsesRoutes;
 import io.idefics.web.tgi.GenerateHandler;
 import io.idefics.web.tgi.GenerateRequestReader;
 import io.idefics.web.tgi.InfoHandler;
@@ -97,6 +100,20 @@ public class WebConfiguration {
                 new ClassificationHandler(service, bodies, new ClassificationReader(service, web), replies),
                 new ModelsHandler(service, json, web, generation),
                 admission);
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> responsesRoutes(
+            CompletionService service,
+            BodyReader bodies,
+            Replies replies,
+            AdmissionFilter admission,
+            WireJson json,
+            WebProperties web,
+            GenerationProperties generation) {
+        ResponsesHandler responses = new ResponsesHandler(
+                service, bodies, new ResponsesRequestReader(service, generation, web), replies, json);
+        return ResponsesRoutes.routes(responses, admission);
     }
 
     @Bean

@@ -55,10 +55,15 @@ public record GoldenCase(String data, JsonNode fact) {
         return fact.get("add_end_of_utterance_token").booleanValue();
     }
 
-    /** The prompts as parts of content, pictures as data URLs. */
+    /** The prompts as parts of content. */
     public ArrayNode prompts() {
+        return parts(fact.get("prompts"));
+    }
+
+    /** Recorded prompts as parts of content, pictures as data URLs. */
+    public static ArrayNode parts(JsonNode recorded) {
         ArrayNode prompts = JsonNodeFactory.instance.arrayNode();
-        for (JsonNode items : fact.get("prompts")) {
+        for (JsonNode items : recorded) {
             ArrayNode prompt = prompts.addArray();
             for (JsonNode item : items) {
                 ObjectNode part = prompt.addObject();

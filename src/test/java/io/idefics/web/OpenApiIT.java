@@ -4,15 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import io.idefics.generation.FinishReason;
+import io.idefics.generation.Usage;
+import io.idefics.testing.ContractRecorder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.http.MediaType;
 
 /** The published contract: complete, true and usable without a network. */
 class OpenApiIT extends WebServerTest {
@@ -30,7 +35,14 @@ class OpenApiIT extends WebServerTest {
 
         assertThat(paths.fieldNames())
                 .toIterable()
-                .containsExactlyInAnyOrder("/v1/chat/completions", "/v1/models", "/v1/models/{id}");
+                .containsExactlyInAnyOrder(
+                        "/v1/chat/completions",
+                        "/v1/chat/completions/input_tokens",
+                        "/v1/chat/completions/render",
+                        "/v1/models",
+                        "/v1/models/{id}",
+                        "/tokenize",
+                        "/detokenize");
         assertThat(docs().get("openapi").asText()).isEqualTo("3.1.0");
         assertThat(docs().at("/servers/0/url").asText()).isEqualTo("/");
         assertThat(paths.at("/~1v1~1chat~1completions/post/responses").fieldNames())
@@ -51,14 +63,33 @@ class OpenApiIT extends WebServerTest {
 
     @Test
     void apiDocs_requestExamples_areAccepted() {
-        JsonNode examples =
-                docs().at("/paths/~1v1~1chat~1completions/post/requestBody/content/application~1json/examples");
+        AtomicInteger sent = new AtomicInteger();
+        docs().get("paths").properties().forEach(path -> path.getValue()
+                .at("/post/requestBody/content/application~1json/examples")
+                .forEach(example -> {
+                    sent.incrementAndGet();
+                    client.post()
+                            .uri(path.getKey())
+                            .contentType(MediaType.APPLICATION_JSON)
+                            .bodyValue(example.get("value").toString())
+                            .exchange()
+                            .expectStatus()
+                            .isOk();
+                }));
 
-        assertThat(examples.size()).isEqualTo(6);
-        examples.properties()
-                .forEach(example -> post(example.getValue().get("value").toString())
-                        .expectStatus()
-                        .isOk());
+        assertThat(sent.get()).isGreaterThanOrEqualTo(16);
+    }
+
+    @Test
+    void recorder_answerNotAsDescribed_tellsThePath() {
+        service.script(request ->
+                ScriptedCompletionService.answer(new Usage(-1, 0, 0, 1), FinishReason.END_TOKEN, "negative"));
+
+        post(HELLO).expectStatus().isOk();
+
+        assertThat(ContractRecorder.takeViolations())
+                .containsExactly("POST /v1/chat/completions 200, answer: $.usage.prompt_tokens:"
+                        + " must have a minimum value of 0");
     }
 
     @Test

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * The form that an answer must have: OpenAI's {@code response_format}, or vLLM's {@code structured_outputs} and its older
  * names {@code guided_json}, {@code guided_regex} and {@code guided_choice}. At most one of them may be given.
  */
-final class FormatReader {
+public final class FormatReader {
 
     static final int MAX_CHOICES = 1_000;
     static final int MAX_PATTERN_LENGTH = 10_000;
@@ -78,7 +78,8 @@ final class FormatReader {
         };
     }
 
-    private static OutputFormat jsonSchema(JsonField field) {
+    /** The form that a named {@code schema}, strict or not, describes. */
+    public static OutputFormat jsonSchema(JsonField field) {
         JsonField name = field.requireObject().get("name");
         if (name.isPresent() && !name.string().matches("[A-Za-z0-9_-]{1,64}")) {
             throw name.invalidValue("1 to 64 letters, digits, underscores and dashes");

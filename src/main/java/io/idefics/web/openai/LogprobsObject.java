@@ -7,20 +7,20 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The {@code logprobs} of OpenAI's choices; {@code refusal} is always null. */
-record LogprobsObject(List<Token> content, @Nullable Object refusal) {
+public record LogprobsObject(List<Token> content, @Nullable Object refusal) {
 
     /** OpenAI's way to write that a token is very unlikely; JSON has no infinity. */
     private static final double VERY_UNLIKELY = -9999;
 
     /** OpenAI's {@code ChatCompletionTokenLogprob}. */
-    record Token(
+    public record Token(
             String token,
             double logprob,
             @Nullable List<Integer> bytes,
             @JsonProperty("top_logprobs") List<Top> topLogprobs) {}
 
     /** One of the most likely tokens. */
-    record Top(String token, double logprob, @Nullable List<Integer> bytes) {}
+    public record Top(String token, double logprob, @Nullable List<Integer> bytes) {}
 
     static LogprobsObject of(List<TokenLogprob> tokens) {
         return new LogprobsObject(tokens.stream().map(LogprobsObject::token).toList(), null);
@@ -35,7 +35,7 @@ record LogprobsObject(List<Token> content, @Nullable Object refusal) {
     }
 
     /** The log-probability of a token as it is told. */
-    static double logprob(Candidate candidate) {
+    public static double logprob(Candidate candidate) {
         return told(candidate.logprob());
     }
 

@@ -6,9 +6,9 @@ import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Message;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
+import io.idefics.web.PictureLimit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 
 /** The {@code messages} of a request, after OpenAI's {@code ChatCompletionRequestMessage}. */
 final class MessageReader {
@@ -18,10 +18,10 @@ final class MessageReader {
 
     private static final String PART_TYPES = "'text' or 'image_url'";
 
-    private final int maxImages;
+    private final PictureLimit pictures;
 
     MessageReader(int maxImages) {
-        this.maxImages = maxImages;
+        this.pictures = new PictureLimit(maxImages);
     }
 
     List<Message> read(JsonField field) {
@@ -36,7 +36,7 @@ final class MessageReader {
         for (JsonField message : field.elements(1, MAX_MESSAGES)) {
             messages.add(message(message.requireObject()));
         }
-        requireFewImages(messages.stream().flatMap(message -> message.content().stream()), field);
+        pictures.check(messages, field.path());
         return messages;
     }
 
@@ -46,7 +46,7 @@ final class MessageReader {
         for (JsonField part : field.elements(1, MAX_PARTS)) {
             parts.add(part(part.requireObject(), Role.USER));
         }
-        requireFewImages(parts.stream(), field);
+        pictures.checkParts(parts.stream(), field.path());
         return parts;
     }
 
@@ -106,15 +106,5 @@ final class MessageReader {
             throw url.invalidValue("an http, https or data URL");
         }
         return new ContentPart.ImageRef(url.string(), url.path());
-    }
-
-    private void requireFewImages(Stream<ContentPart> parts, JsonField field) {
-        long images = parts.filter(ContentPart.ImageRef.class::isInstance).count();
-        if (images > maxImages) {
-            throw new GenerationException(
-                    ErrorType.INVALID_VALUE,
-                    field.path() + " has " + images + " pictures but may have at most " + maxImages + ".",
-                    field.path());
-        }
     }
 }

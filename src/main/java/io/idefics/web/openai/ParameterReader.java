@@ -47,13 +47,23 @@ public record ParameterReader(GenerationProperties defaults) {
     public StoppingCriteria stopping(JsonField root, int leastTokens, OptionalInt defaultTokens) {
         OptionalInt older = count(root.get("max_tokens"), leastTokens);
         OptionalInt newer = count(root.get("max_completion_tokens"), leastTokens);
-        OptionalInt given = newer.isPresent() ? newer : older;
+        return stopping(root, "max_tokens", newer.isPresent() ? newer : older, defaultTokens);
+    }
+
+    /**
+     * When generation ends, with the most tokens read elsewhere.
+     *
+     * @param name the name of the most tokens in the request
+     * @param given what the request says there
+     * @param defaultTokens what it is where the request says nothing; empty for what fits
+     */
+    public StoppingCriteria stopping(JsonField root, String name, OptionalInt given, OptionalInt defaultTokens) {
         OptionalInt maxLength = count(root.get("max_length"), 1);
         OptionalInt maxTokens = given.isPresent() || maxLength.isPresent() ? given : defaultTokens;
         JsonField least = root.get("min_tokens");
         int minTokens = (int) integer(least, 0, Integer.MAX_VALUE, 0);
         if (maxTokens.isPresent() && minTokens > maxTokens.getAsInt()) {
-            throw least.invalidValue("at most that of max_tokens, " + maxTokens.getAsInt());
+            throw least.invalidValue("at most that of " + name + ", " + maxTokens.getAsInt());
         }
         return new StoppingCriteria(
                 maxTokens,
@@ -97,7 +107,7 @@ public record ParameterReader(GenerationProperties defaults) {
     }
 
     /** A string that is not empty. */
-    static String string(JsonField field, int maxLength) {
+    public static String string(JsonField field, int maxLength) {
         String string = field.string();
         if (string.isEmpty() || string.length() > maxLength) {
             throw field.invalidValue("1 to " + maxLength + " characters long");

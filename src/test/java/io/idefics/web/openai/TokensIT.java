@@ -90,7 +90,6 @@ class TokensIT extends WebServerTest {
             value = {
                 "/tokenize|{}|prompt|invalid_value",
                 "/tokenize|{\"prompt\":7}|prompt|invalid_value",
-                "/tokenize|{\"inputs\":\"hi\"}|prompt|invalid_value",
                 "/tokenize|{\"prompt\":[]}|prompt|invalid_value",
                 "/tokenize|{\"prompt\":[{\"type\":\"video_url\"}]}|prompt[0].type|unsupported_parameter",
                 "/tokenize|{\"prompt\":[{\"type\":\"text\",\"text\":\"a\"}],\"add_special_tokens\":false}"
