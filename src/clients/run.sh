@@ -10,7 +10,7 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 url=${1%/}
 export PICTURE_PORT=${PICTURE_PORT:-9099} PYTHONDONTWRITEBYTECODE=1
-openai_python=3.22.1 langchain_openai=1.6.6 openai_node=7.57.0
+openai_python=3.22.1 langchain_openai=1.6.6 openai_node=7.57.0 huggingface_hub=2.0.0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 failed=0
@@ -30,5 +30,6 @@ node_library() { # name, package, script
 
 python openai-python "openai==$openai_python" openai_python.py
 python langchain-openai "langchain-openai==$langchain_openai" langchain_openai_client.py
+python tgi-python "huggingface_hub==$huggingface_hub" tgi_python.py
 node_library openai-node "openai@$openai_node" openai_node.mjs
 exit $failed
