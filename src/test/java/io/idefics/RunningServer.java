@@ -11,7 +11,6 @@ import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.service.EngineProbe;
 import io.idefics.service.ModelHost;
 import io.idefics.service.ModelRegistry;
-import io.idefics.testing.ContractRecorder;
 import io.idefics.testing.ImageHost;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -23,7 +22,6 @@ import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
@@ -69,11 +67,6 @@ public abstract class RunningServer {
     void awaitModel() {
         await().atMost(PATIENCE)
                 .until(() -> registry.hosts().stream().allMatch(host -> host.state() == ModelHost.State.READY));
-    }
-
-    @AfterEach
-    void requireContract() {
-        ContractRecorder.requireNoViolation();
     }
 
     /** Waits until nothing is running, waiting or admitted any more. */

@@ -17,6 +17,9 @@ import io.idefics.web.Replies;
 import io.idefics.web.SecurityHeadersFilter;
 import io.idefics.web.WebProperties;
 import io.idefics.web.WireJson;
+import io.idefics.web.anthropic.MessagesHandler;
+import io.idefics.web.anthropic.MessagesRequestReader;
+import io.idefics.web.anthropic.MessagesRoutes;
 import io.idefics.web.openai.ChatCompletionHandler;
 import io.idefics.web.openai.ChatRequestReader;
 import io.idefics.web.openai.ClassificationHandler;
@@ -114,6 +117,18 @@ public class WebConfiguration {
         ResponsesHandler responses = new ResponsesHandler(
                 service, bodies, new ResponsesRequestReader(service, generation, web), replies, json);
         return ResponsesRoutes.routes(responses, admission);
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> messagesRoutes(
+            CompletionService service,
+            BodyReader bodies,
+            Replies replies,
+            AdmissionFilter admission,
+            WebProperties web,
+            GenerationProperties generation) {
+        MessagesRequestReader requests = new MessagesRequestReader(service, generation, web);
+        return MessagesRoutes.routes(new MessagesHandler(service, bodies, requests, replies), admission);
     }
 
     @Bean

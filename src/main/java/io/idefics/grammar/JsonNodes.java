@@ -35,10 +35,14 @@ final class JsonNodes {
         return text;
     }
 
+    /** A terminal that all grammars of a model share. */
+    private Node shared(String name, Supplier<Node> node) {
+        return terminals.computeIfAbsent(name, n -> nodes.terminal(sharedState(n, node)));
+    }
+
     /** An automaton that all grammars of a model share. */
-    Node shared(String name, Supplier<Node> node) {
-        return terminals.computeIfAbsent(
-                name, n -> nodes.terminal(shared.get(n, () -> NodeAutomaton.of(node.get(), nodes))));
+    ByteState sharedState(String name, Supplier<Node> node) {
+        return shared.get(name, () -> NodeAutomaton.of(node.get(), nodes));
     }
 
     /** A terminal of this grammar alone. */
@@ -83,6 +87,11 @@ final class JsonNodes {
         return any
                 ? shared("string", () -> stringNode(min, max))
                 : terminals.computeIfAbsent("string " + min + " " + max, n -> terminal(stringNode(min, max)));
+    }
+
+    /** The automaton of any string of that many code points, with its quotes. */
+    ByteState stringState(int min, int max) {
+        return NodeAutomaton.of(stringNode(min, max), nodes);
     }
 
     private Node stringNode(int min, int max) {

@@ -1,5 +1,6 @@
 package io.idefics.grammar;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.github.benmanes.caffeine.cache.Cache;
 import com.github.benmanes.caffeine.cache.Caffeine;
 import io.idefics.generation.GenerationException;
@@ -30,6 +31,7 @@ public final class TokenGrammars {
     /** The most characters of all these strings together. */
     static final int MAX_STRING_LENGTH = 200_000;
 
+    private static final String WITHOUT = "without";
     private static final int KEPT_GRAMMARS = 64;
 
     /** Each takes up to an eighth of a byte for each token of the vocabulary. */
@@ -115,15 +117,51 @@ public final class TokenGrammars {
         return compile("choice", List.copyOf(texts), param, (nodes, json) -> json.terminal(nodes.literals(texts)));
     }
 
+    /**
+     * Any text in which none of some strings occurs.
+     *
+     * @param param the path of the strings in the request, for errors
+     * @throws GenerationException of type INVALID_VALUE where there are none or too many, or one is empty
+     */
+    public TokenGrammar without(List<String> strings, String param) {
+        requireStrings(strings, param);
+        if (strings.contains("")) {
+            throw invalid(param + " has an empty string, which occurs in every text.", param);
+        }
+        return compile(
+                WITHOUT,
+                List.copyOf(strings),
+                param,
+                (nodes, json) -> nodes.terminal(AvoidedStrings.of(strings, nodes.effort())));
+    }
+
+    /**
+     * Values that satisfy a JSON Schema.
+     *
+     * @param strict whether the schema must also keep the rules that OpenAI documents for strict ones
+     * @param param the path of the schema in the request, for errors
+     * @throws GenerationException where the schema is malformed, not supported, too large or without a value
+     */
+    public TokenGrammar schema(JsonNode schema, boolean strict, String param) {
+        return compile(strict ? "strict schema" : "schema", schema.toString(), param, (nodes, json) -> {
+            SchemaError error = new SchemaError(param);
+            if (strict) {
+                StrictRules.check(new SchemaDocument(schema, error));
+            }
+            return new SchemaCompiler(schema, nodes, json, error).compile();
+        });
+    }
+
     private TokenGrammar compile(String kind, Object form, String param, BiFunction<Nodes, JsonNodes, Node> compiler) {
         return compiled.get(new Format(kind, form), format -> {
             Nodes nodes = new Nodes(vocabulary.trie(), new CompileEffort(param));
             Node root = compiler.apply(nodes, new JsonNodes(nodes, shared));
             nodes.settle();
             if (root.cost() >= Node.IMPOSSIBLE) {
-                throw invalid(param + " has no text that satisfies it.", param);
+                throw invalid(param + " cannot be satisfied by any text that ends.", param);
             }
-            return new TokenGrammar(new GrammarMachine(root, vocabulary.trie(), knownStates), vocabulary);
+            return new TokenGrammar(
+                    new GrammarMachine(root, vocabulary.trie(), knownStates), vocabulary, kind.equals(WITHOUT));
         });
     }
 

@@ -30,10 +30,17 @@ public final class Replies {
 
     /** Who asks: the holder of a key, of which only a hash is kept, or an address. */
     public static String client(ServerRequest request) {
-        String key = request.headers().firstHeader(HttpHeaders.AUTHORIZATION);
+        String authorization = request.headers().firstHeader(HttpHeaders.AUTHORIZATION);
+        String key = authorization != null ? authorization : request.headers().firstHeader("x-api-key");
         return key != null
                 ? "key " + Integer.toHexString(key.hashCode())
                 : request.remoteAddress().map(InetSocketAddress::getHostString).orElse("");
+    }
+
+    /** The id by which the client and the log know a request; empty where it has none. */
+    public static String requestId(ServerRequest request) {
+        String id = request.exchange().getResponse().getHeaders().getFirst("x-request-id");
+        return id == null ? "" : id;
     }
 
     /** A JSON object. */

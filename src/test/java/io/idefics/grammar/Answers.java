@@ -9,8 +9,10 @@ import io.idefics.tokenizer.ReferenceData;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Plays a model without sense: writes answers under a constraint from random logits. */
 final class Answers {
@@ -39,6 +41,8 @@ final class Answers {
 
     static final TokenGrammars FULL_GRAMMARS = new TokenGrammars(FULL, FULL_STOPS);
     static final TokenGrammars SMALL_GRAMMARS = new TokenGrammars(SMALL, SMALL_STOPS);
+
+    private static final Map<String, boolean[]> FAVOURED = new ConcurrentHashMap<>();
 
     private Answers() {}
 
@@ -82,28 +86,36 @@ final class Answers {
     }
 
     private static float[] base(IdeficsTokenizer tokenizer, Set<Integer> stops, Taste taste, Random random) {
-        float[] logits = new float[tokenizer.maxId() + 6];
+        boolean[] favoured =
+                FAVOURED.computeIfAbsent(taste + " " + tokenizer.maxId(), key -> favoured(tokenizer, taste));
+        float[] logits = new float[favoured.length];
         for (int id = 0; id < logits.length; id++) {
-            byte[] bytes = id > tokenizer.maxId() ? null : tokenizer.piece(id).bytes();
-            String text = bytes == null ? "" : new String(bytes, StandardCharsets.ISO_8859_1);
-            boolean favoured =
-                    switch (taste) {
-                        case NOTHING, NEVER_ENDING -> false;
-                        case LETTERS -> text.matches("[ a-z]+");
-                        case LONG_TOKENS -> text.length() > 3;
-                        case BYTES -> text.length() == 1;
-                        case PUNCTUATION -> text.matches("[^a-zA-Z0-9]+");
-                        case ESCAPES -> text.contains("\\") || text.contains("u");
-                        case OPENING -> text.matches("[\\[{\":,]+");
-                        case ENDING -> text.matches("[\\]}\"]+");
-                        case DIGITS -> text.matches("[0-9.eE+-]+");
-                    };
-            logits[id] = random.nextInt(10) + (favoured ? 8 : 0);
-            if (stops.contains(id)) {
-                logits[id] = taste == Taste.ENDING ? 100 : taste == Taste.NEVER_ENDING ? -100 : random.nextInt(18);
-            }
+            logits[id] = random.nextInt(10) + (favoured[id] ? 8 : 0);
+        }
+        for (int stop : stops) {
+            logits[stop] = taste == Taste.ENDING ? 100 : taste == Taste.NEVER_ENDING ? -100 : random.nextInt(18);
         }
         return logits;
+    }
+
+    private static boolean[] favoured(IdeficsTokenizer tokenizer, Taste taste) {
+        boolean[] all = new boolean[tokenizer.maxId() + 6];
+        for (int id = 0; id < all.length; id++) {
+            byte[] bytes = id > tokenizer.maxId() ? null : tokenizer.piece(id).bytes();
+            String text = bytes == null ? "" : new String(bytes, StandardCharsets.ISO_8859_1);
+            all[id] = switch (taste) {
+                case NOTHING, NEVER_ENDING -> false;
+                case LETTERS -> text.matches("[ a-z]+");
+                case LONG_TOKENS -> text.length() > 3;
+                case BYTES -> text.length() == 1;
+                case PUNCTUATION -> text.matches("[^a-zA-Z0-9]+");
+                case ESCAPES -> text.contains("\\") || text.contains("u");
+                case OPENING -> text.matches("[\\[{\":,]+");
+                case ENDING -> text.matches("[\\]}\"]+");
+                case DIGITS -> text.matches("[0-9.eE+-]+");
+            };
+        }
+        return all;
     }
 
     /** The text that the constraint lets through if it is offered exactly these tokens; null if it refuses one. */

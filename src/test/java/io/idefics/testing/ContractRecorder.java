@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
 import org.reactivestreams.Publisher;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.core.io.buffer.DataBuffer;
@@ -26,21 +28,25 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
- * Listens in every server that a test boots in its own process, and remembers what was not as the description of the
- * interface says. It is found as an auto-configuration, so tests need to do nothing but to call
- * {@link #requireNoViolation()} at their end.
+ * Listens in every server that a test boots in its own process, and fails the test in which something went over the wire
+ * that is not as the description of the interface says. Spring finds it as an auto-configuration and JUnit as an
+ * extension, so that tests need to do nothing for it.
  */
 @AutoConfiguration
-public class ContractRecorder implements HttpHandlerDecoratorFactory {
+public class ContractRecorder implements HttpHandlerDecoratorFactory, AfterEachCallback {
 
     /** Longer bodies are those of tests of limits. */
     private static final int MAX_BYTES = 1 << 20;
 
     private static final Queue<String> VIOLATIONS = new ConcurrentLinkedQueue<>();
-    private static final OpenApiContract CONTRACT = OpenApiContract.published();
 
-    /** Fails if something went over the wire since the last call that the description does not allow. */
-    public static void requireNoViolation() {
+    /** Read by tests with a server only. */
+    private static final class Published {
+        static final OpenApiContract CONTRACT = OpenApiContract.published();
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) {
         assertThat(takeViolations()).as("not as openapi.yaml describes it").isEmpty();
     }
 
@@ -140,7 +146,7 @@ public class ContractRecorder implements HttpHandlerDecoratorFactory {
                 return;
             }
             MediaType type = response.getHeaders().getContentType();
-            VIOLATIONS.addAll(CONTRACT.violations(new Exchange(
+            VIOLATIONS.addAll(Published.CONTRACT.violations(new Exchange(
                     request.getMethod().name(),
                     request.getURI().getRawPath(),
                     requestBody.text(),

@@ -11,6 +11,7 @@ import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.http.server.HttpServerRoutes;
+import reactor.netty.resources.LoopResources;
 import reactor.netty.tcp.TcpServer;
 
 /** Serves pictures and what is none on a loopback address of its own; a canary listens beside it on another one. */
@@ -23,18 +24,23 @@ public final class ImageHost implements AutoCloseable {
 
     private final AtomicInteger connections = new AtomicInteger();
     private final AtomicInteger canaryConnections = new AtomicInteger();
+    /** Its own, as an application that is closed takes the shared ones with it. */
+    private final LoopResources loops = LoopResources.create("image-host", 1, true);
+
     private final DisposableServer server;
     private final DisposableServer canary;
     private final Socket closed;
 
     public ImageHost() {
         server = HttpServer.create()
+                .runOn(loops)
                 .host(ADDRESS)
                 .port(0)
                 .doOnConnection(connection -> connections.incrementAndGet())
                 .route(this::routes)
                 .bindNow();
         canary = TcpServer.create()
+                .runOn(loops)
                 .host("127.0.0.1")
                 .port(server.port())
                 .doOnConnection(connection -> canaryConnections.incrementAndGet())
@@ -102,5 +108,6 @@ public final class ImageHost implements AutoCloseable {
         server.disposeNow();
         canary.disposeNow();
         closed.close();
+        loops.dispose();
     }
 }

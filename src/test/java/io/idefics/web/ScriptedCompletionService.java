@@ -52,6 +52,22 @@ public final class ScriptedCompletionService implements CompletionService {
                 .concatWithValues(new GenerationEvent.Completed(usage));
     }
 
+    /** The same with a token for each piece of text, where they were asked for. */
+    public static Flux<GenerationEvent> echoWithTokens(GenerationRequest request) {
+        AtomicInteger length = new AtomicInteger();
+        return echo(request)
+                .map(event -> request.output().topLogprobs() >= 0 && event instanceof GenerationEvent.TextDelta delta
+                        ? new GenerationEvent.TextDelta(
+                                delta.choice(), delta.text(), List.of(token(delta.text(), length)))
+                        : event);
+    }
+
+    private static TokenLogprob token(String text, AtomicInteger length) {
+        int offset = length.getAndAdd(text.codePointCount(0, text.length()));
+        TokenLogprob.Candidate chosen = new TokenLogprob.Candidate(7, text, List.of(1, 2), -0.5);
+        return new TokenLogprob(chosen, List.of(), offset);
+    }
+
     /** Two answers in a mixture, the second without any text. */
     public static Flux<GenerationEvent> twoChoices() {
         TokenLogprob.Candidate red = new TokenLogprob.Candidate(4367, "Red", List.of(82, 101, 100), -0.25);

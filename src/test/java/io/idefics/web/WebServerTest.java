@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.idefics.testing.ContractRecorder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -50,7 +49,6 @@ public abstract class WebServerTest {
     @AfterEach
     void resetService() {
         service.reset();
-        ContractRecorder.requireNoViolation();
     }
 
     protected WebTestClient.ResponseSpec post(String body) {

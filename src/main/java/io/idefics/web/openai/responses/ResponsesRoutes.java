@@ -1,17 +1,14 @@
 package io.idefics.web.openai.responses;
 
+import static io.idefics.web.openai.OpenAiRoutes.only;
 import static org.springframework.web.reactive.function.server.RequestPredicates.methods;
 import static org.springframework.web.reactive.function.server.RequestPredicates.path;
 
 import io.idefics.web.AdmissionFilter;
-import java.util.Set;
 import org.springframework.http.HttpMethod;
-import org.springframework.web.reactive.function.server.HandlerFunction;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.RouterFunctions;
 import org.springframework.web.reactive.function.server.ServerResponse;
-import org.springframework.web.server.MethodNotAllowedException;
-import reactor.core.publisher.Mono;
 
 /** The endpoints of the Responses API; other methods on their paths are 405. */
 public final class ResponsesRoutes {
@@ -32,9 +29,5 @@ public final class ResponsesRoutes {
                         responses::absent)
                 .route(path(RESPONSE), only(HttpMethod.GET, HttpMethod.HEAD, HttpMethod.DELETE))
                 .build();
-    }
-
-    private static HandlerFunction<ServerResponse> only(HttpMethod... allowed) {
-        return request -> Mono.error(new MethodNotAllowedException(request.method(), Set.of(allowed)));
     }
 }

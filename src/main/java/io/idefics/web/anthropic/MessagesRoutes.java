@@ -1,0 +1,43 @@
+package io.idefics.web.anthropic;
+
+import static io.idefics.web.openai.OpenAiRoutes.only;
+import static org.springframework.web.reactive.function.server.RequestPredicates.methods;
+import static org.springframework.web.reactive.function.server.RequestPredicates.path;
+
+import io.idefics.web.AdmissionFilter;
+import io.idefics.web.Replies;
+import org.springframework.http.HttpMethod;
+import org.springframework.web.reactive.function.server.HandlerFunction;
+import org.springframework.web.reactive.function.server.RouterFunction;
+import org.springframework.web.reactive.function.server.RouterFunctions;
+import org.springframework.web.reactive.function.server.ServerRequest;
+import org.springframework.web.reactive.function.server.ServerResponse;
+import reactor.core.publisher.Mono;
+
+/** The endpoints of the Messages API, errors in its shape; other methods on their paths are 405. */
+public final class MessagesRoutes {
+
+    private static final String MESSAGES = "/v1/messages";
+    private static final String COUNT = "/v1/messages/count_tokens";
+
+    private MessagesRoutes() {}
+
+    public static RouterFunction<ServerResponse> routes(MessagesHandler messages, AdmissionFilter admission) {
+        return RouterFunctions.route()
+                .route(
+                        path(MESSAGES).and(methods(HttpMethod.POST)),
+                        request -> admission.filter(request, messages::create))
+                .route(path(COUNT).and(methods(HttpMethod.POST)), request -> admission.filter(request, messages::count))
+                .route(path(MESSAGES).or(path(COUNT)), only(HttpMethod.POST))
+                .filter(MessagesRoutes::marked)
+                .build();
+    }
+
+    /** Anthropic's clients know a request by a header of another name. */
+    private static Mono<ServerResponse> marked(ServerRequest request, HandlerFunction<ServerResponse> next) {
+        String id = Replies.requestId(request);
+        new AnthropicErrors(id).mark(request);
+        request.exchange().getResponse().getHeaders().set("request-id", id);
+        return next.handle(request);
+    }
+}
