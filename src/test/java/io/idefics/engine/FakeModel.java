@@ -149,6 +149,17 @@ final class FakeModel implements VisionTextModel {
         return answer;
     }
 
+    /** The logits after each token of a prompt, computed from its tokens and pictures alone, (T, V). */
+    static float[][] promptLogits(ModelInput input) {
+        float[][] logits = new float[input.inputIds().length][];
+        long hash = 0;
+        for (int token = 0; token < logits.length; token++) {
+            hash = next(hash, input.inputIds()[token], token, seen(input, token));
+            logits[token] = logits(hash);
+        }
+        return logits;
+    }
+
     @Override
     public int vocabularySize() {
         return VOCABULARY;

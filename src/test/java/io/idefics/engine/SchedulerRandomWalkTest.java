@@ -16,7 +16,6 @@ class SchedulerRandomWalkTest {
     @ValueSource(longs = {1, 2, 3, 4})
     void schedule_fixedSeed_keepsInvariants(long seed) {
         SchedulerWalk walk = walk(seed);
-
         assertThat(walk.finished).as("finished").isGreaterThan(10_000);
         assertThat(walk.refused).as("refused").isGreaterThan(1000);
         assertThat(walk.tooLarge).as("too large").isGreaterThan(100);
@@ -25,6 +24,7 @@ class SchedulerRandomWalkTest {
         assertThat(walk.encodingFailures).as("failed encodings").isGreaterThan(100);
         assertThat(walk.projectionFailures).as("failed projections").isGreaterThan(10);
         assertThat(walk.stepFailures).as("failed steps").isGreaterThan(1000);
+        assertThat(walk.toldPrompts).as("told prompts").isGreaterThan(1000);
         assertThat(walk.scheduler().preemptions()).as("preemptions").isGreaterThan(100);
         assertThat(walk.prefixes().evictions()).as("evicted blocks").isGreaterThan(10_000);
         assertThat(walk.prefixes().hitTokens()).as("hit tokens").isGreaterThan(10_000);
@@ -34,6 +34,15 @@ class SchedulerRandomWalkTest {
         assertThat(walk.images().latentEvictions()).as("evicted latents").isGreaterThan(1000);
         assertThat(walk.images().residentHits()).as("pictures found").isGreaterThan(1000);
         assertThat(walk.images().latentHits()).as("latents found").isGreaterThan(100);
+    }
+
+    /** A walk with little memory: prompts lose it while they are told, and go on where they were. */
+    @Test
+    void schedule_muchPreemption_tellsPromptsToTheirEnd() {
+        SchedulerWalk walk = walk(1);
+
+        assertThat(walk.scheduler().preemptions()).isGreaterThan(1000);
+        assertThat(walk.interrupted).as("preempted while they were told").isGreaterThan(20);
     }
 
     /** A walk that nobody has tried. */

@@ -43,6 +43,12 @@ final class SchedulerWalk {
     private final Scheduler scheduler;
     private final SimulatedDevice device;
 
+    /** For each sequence that tells of its prompt, the token whose logits are due next. */
+    private final Map<Sequence, Integer> due = new IdentityHashMap<>();
+
+    /** Those of them of which something has been told. */
+    private final Set<Sequence> begun = Collections.newSetFromMap(new IdentityHashMap<>());
+
     private final Map<Sequence, Integer> live = new TreeMap<>((a, b) -> Long.compare(a.arrival(), b.arrival()));
     private List<ImageCache.Encoding> tower = List.of();
     private int towerSteps;
@@ -59,6 +65,8 @@ final class SchedulerWalk {
     int projectionFailures;
     int discarded;
     int stepFailures;
+    int toldPrompts;
+    int interrupted;
     int oldest;
 
     SchedulerWalk(long seed) {
@@ -127,7 +135,8 @@ final class SchedulerWalk {
         int choices = chance(0.15) ? between(2, 4) : 1;
         for (int choice = 0; choice < choices; choice++) {
             long deadline = chance(0.3) ? nanos + between(0, 300) : Sequence.NO_DEADLINE;
-            Sequence sequence = new Sequence(input, digests, maxTokens, client, arrivals++, deadline);
+            int tellsFrom = choice == 0 && chance(0.3) ? between(1, input.inputIds().length) : -1;
+            Sequence sequence = new Sequence(input, digests, maxTokens, tellsFrom, client, arrivals++, deadline);
             int waiting = scheduler.waiting();
             boolean fits = sequence.promptLength() + maxTokens <= room
                     && new HashSet<>(seen(sequence)).size() <= images.imageSlots();
@@ -137,6 +146,9 @@ final class SchedulerWalk {
                 require(added == waiting < limits.maxWaiting(), "add said " + added + " with " + waiting + " waiting");
                 if (added) {
                     live.put(sequence, step);
+                    if (tellsFrom > 0 && tellsFrom < sequence.promptLength()) {
+                        due.put(sequence, tellsFrom - 1);
+                    }
                 } else {
                     refused++;
                 }
@@ -195,9 +207,40 @@ final class SchedulerWalk {
         }
         scheduler.complete(plan);
         for (Row row : plan.rows()) {
+            if (!row.sequence().isFinished()) {
+                tell(row);
+            }
             if (row.logits() && !row.sequence().isFinished()) {
                 sample(row.sequence());
             }
+        }
+    }
+
+    /** The logits of each token of a prompt from the first that is wanted come once and in order. */
+    private void tell(Row row) {
+        Sequence sequence = row.sequence();
+        int count = row.promptLogits();
+        Integer next = due.get(sequence);
+        int end = row.first() + row.count();
+        if (next == null) {
+            require(count == 0, "logits that nobody wants");
+            return;
+        }
+        require(
+                count == Math.max(0, Math.min(end, sequence.promptLength()) - next),
+                "logits are missing or told again");
+        require(count <= Scheduler.MAX_PROMPT_LOGITS, count + " logits of one row");
+        require(row.logitsToKeep() == Math.max(count, row.logits() ? 1 : 0), "other logits are kept");
+        require(count == 0 || end <= sequence.promptLength(), "logits of a prompt in a row with generated tokens");
+        if (count > 0) {
+            sequence.logitsFrom(end);
+            due.put(sequence, end);
+            begun.add(sequence);
+        }
+        if (end >= sequence.promptLength() - 1) {
+            require(count > 0, "a prompt is told that is run already");
+            due.remove(sequence);
+            toldPrompts++;
         }
     }
 
@@ -324,6 +367,9 @@ final class SchedulerWalk {
         require(plan.rows().size() <= limits.maxBatchSequences(), plan.rows().size() + " rows");
         checkPrefillOrder(plan, budget.prefillTokens(decoded.size()) - prefill);
         if (!plan.preempted().isEmpty()) {
+            interrupted += (int) plan.preempted().stream()
+                    .filter(sequence -> due.containsKey(sequence) && begun.contains(sequence))
+                    .count();
             require(!plan.preempted().contains(before.get(0)), "the sequence admitted first was preempted");
             List<Sequence> last = new ArrayList<>(
                     before.subList(before.size() - plan.preempted().size(), before.size()));
@@ -340,7 +386,10 @@ final class SchedulerWalk {
                 plan.rows().stream().filter(row -> row.kind() != Kind.DECODE).toList();
         for (int i = 0; i < rows.size(); i++) {
             require(rows.get(i).sequence() == prefilling.get(i), "a younger prefill before an older one");
-            require(rows.get(i).logits() || (i == rows.size() - 1 && left == 0), "a prefill was cut without need");
+            boolean tellsMany = rows.get(i).promptLogits() == Scheduler.MAX_PROMPT_LOGITS;
+            require(
+                    rows.get(i).logits() || tellsMany || (i == rows.size() - 1 && left == 0),
+                    "a prefill was cut without need");
         }
         require(rows.size() == prefilling.size() || left == 0, "a prefill stalls with " + left + " tokens left");
     }

@@ -12,6 +12,7 @@ import io.idefics.tokenizer.IdeficsTokenizer;
 import io.idefics.tokenizer.ReferenceData;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -142,6 +143,90 @@ class IdeficsProcessorTest {
                     new IdeficsProcessor(variant, true).prepare(List.of(new PromptItem.Text("User:")), 2048);
             assertThat(prompt.inputIds()).containsExactly(1, 963, 643, 899);
         }
+    }
+
+    @Test
+    void prepareVerbatim_specialTokensInTexts_areSpecial() {
+        PreparedPrompt prompt = verbatim(
+                false,
+                OptionalInt.empty(),
+                new PromptItem.Text("User:"),
+                new PromptItem.Image(),
+                new PromptItem.Text("What?<end_of_utterance>"),
+                new PromptItem.Text("\nAssistant:</s><end_of_utterance>"));
+
+        assertThat(structure(prompt)).containsExactly(BOS, FAKE, IMAGE, FAKE, END_OF_UTTERANCE, EOS, END_OF_UTTERANCE);
+        assertThat(picturesOfStructure(prompt)).containsExactly(-1, -1, 0, 0, 0, 0, -1);
+        assertThat(prompt.imageCount()).isEqualTo(1);
+        assertThat(prompt.imageTokens()).isEqualTo(3);
+    }
+
+    @Test
+    void prepareVerbatim_endOfUtteranceWanted_goesBetweenTextsOnly() {
+        PreparedPrompt prompt = verbatim(
+                true,
+                OptionalInt.empty(),
+                new PromptItem.Text("one"),
+                new PromptItem.Text("two"),
+                new PromptItem.Image(),
+                new PromptItem.Text("three"));
+
+        assertThat(structure(prompt)).containsExactly(BOS, END_OF_UTTERANCE, FAKE, IMAGE, FAKE);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 100})
+    void prepareVerbatim_truncated_keepsTheLastTokensAndTheirPictures(int kept) {
+        PromptItem[] items = {
+            new PromptItem.Text("one"),
+            new PromptItem.Image(),
+            new PromptItem.Image(),
+            new PromptItem.Text("two"),
+            new PromptItem.Image(),
+            new PromptItem.Text("three")
+        };
+        int[] all = verbatim(false, OptionalInt.empty(), items).inputIds();
+
+        PreparedPrompt prompt = verbatim(false, OptionalInt.of(kept), items);
+
+        int from = Math.max(0, all.length - kept);
+        assertThat(prompt.inputIds()).containsExactly(Arrays.copyOfRange(all, from, all.length));
+        int cut = (int) Arrays.stream(all, 0, from).filter(id -> id == IMAGE).count();
+        assertThat(prompt.firstImage()).isEqualTo(cut);
+        assertThat(prompt.imageCount()).isEqualTo(3 - cut);
+        int[] seen = prompt.imageIndex();
+        int next = 0;
+        for (int i = 0; i < seen.length; i++) {
+            next += prompt.inputIds()[i] == IMAGE ? 1 : 0;
+            assertThat(seen[i]).isEqualTo(next - 1);
+        }
+    }
+
+    @Test
+    void prepareVerbatim_imageTokenInAText_isRefusedWithItsPlace() {
+        assertThatExceptionOfType(GenerationException.class)
+                .isThrownBy(() -> verbatim(false, OptionalInt.empty(), new PromptItem.Text("<image>")))
+                .satisfies(e -> {
+                    assertThat(e.type()).isEqualTo(ErrorType.INVALID_VALUE);
+                    assertThat(e.param()).isEqualTo("prompt[3]");
+                });
+    }
+
+    @Test
+    void prepareVerbatim_tooLong_isRefusedUnlessItIsTruncated() {
+        PromptItem text = new PromptItem.Text("red ".repeat(3000));
+
+        assertThatExceptionOfType(GenerationException.class)
+                .isThrownBy(() -> verbatim(false, OptionalInt.empty(), text))
+                .satisfies(e -> {
+                    assertThat(e.type()).isEqualTo(ErrorType.CONTEXT_LENGTH_EXCEEDED);
+                    assertThat(e.param()).isEqualTo("prompt[3]");
+                });
+        assertThat(verbatim(false, OptionalInt.of(2048), text).inputIds()).hasSize(2048);
+    }
+
+    private static PreparedPrompt verbatim(boolean endOfUtterance, OptionalInt truncateTo, PromptItem... items) {
+        return processor.prepareVerbatim(List.of(items), endOfUtterance, truncateTo, 2048, "prompt[3]");
     }
 
     private static void assertTooLong(List<PromptItem> prompt, int maxTokens, String tokens) {

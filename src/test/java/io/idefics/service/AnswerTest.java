@@ -12,6 +12,7 @@ import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationEvent.ChoiceEnded;
 import io.idefics.generation.GenerationEvent.Completed;
+import io.idefics.generation.GenerationEvent.PromptRead;
 import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.TokenLogprob;
 import io.idefics.generation.TokenLogprob.Candidate;
@@ -24,6 +25,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -224,6 +227,189 @@ class AnswerTest {
 
         TokenLogprob unknown = alone(new Candidate(0, "<unk>", null, -1));
         assertThat(events).element(1).isEqualTo(new TextDelta(0, "", List.of(unknown)));
+    }
+
+    @Test
+    void events_bestOfSeveral_giveTheLikeliestFirst() {
+        Answer answer = answer(3, 2, null);
+
+        List<GenerationEvent> events = events(
+                answer,
+                Flux.just(new Prefilled(0), told(HELLO, -4), told(END, -2)),
+                Flux.just(new Prefilled(0), told(WORLD, -1), told(END, -0.5)),
+                Flux.just(new Prefilled(0), told(BANG, -2), told(BANG, -2), told(BANG, -2)));
+
+        assertThat(texts(events)).containsExactly("0:world", "1:!", "1:!", "1:!");
+        assertThat(events)
+                .contains(new ChoiceEnded(0, FinishReason.END_TOKEN), new ChoiceEnded(1, FinishReason.LENGTH))
+                .doesNotContain(new ChoiceEnded(2, FinishReason.END_TOKEN))
+                .last()
+                .isEqualTo(new Completed(new Usage(9, 0, 3, 7)));
+    }
+
+    @Test
+    void events_bestOfEqual_giveTheFirst() {
+        List<GenerationEvent> events = events(
+                answer(2, 1, null),
+                Flux.just(told(HELLO, -1), told(END, -1)),
+                Flux.just(told(WORLD, -1), told(END, -1)));
+
+        assertThat(texts(events)).containsExactly("0:Hello");
+    }
+
+    @Test
+    void events_bestOfWhereOneFails_fail() {
+        IllegalStateException failure = new IllegalStateException("broken");
+
+        StepVerifier.create(sequences(answer(2, 1, null), Flux.just(told(HELLO, -1)), Flux.error(failure)))
+                .expectErrorSatisfies(error -> assertThat(error).isSameAs(failure))
+                .verify(PATIENCE);
+    }
+
+    @Test
+    void events_echo_tellThePromptOnceAndFirst() {
+        TestPublisher<SequenceEvent> first = TestPublisher.create();
+        List<Integer> subscribed = new CopyOnWriteArrayList<>();
+        PromptRead prompt = new PromptRead("Hi", List.of());
+        Flux<SequenceEvent> second =
+                Flux.<SequenceEvent>just(new Prefilled(9), token(WORLD)).doOnSubscribe(s -> subscribed.add(1));
+
+        StepVerifier.create(sequences(answer(2, 2, choice -> prompt), first.flux(), second))
+                .then(() -> assertThat(subscribed).isEmpty())
+                .then(() -> first.next(new Prefilled(2)))
+                .expectNext(prompt)
+                .expectNext(new TextDelta(1, "world"), new ChoiceEnded(1, FinishReason.LENGTH))
+                .then(() -> first.next(token(HELLO)).complete())
+                .expectNext(new TextDelta(0, "Hello"), new ChoiceEnded(0, FinishReason.LENGTH))
+                .expectNext(new Completed(new Usage(9, 2, 3, 2)))
+                .expectComplete()
+                .verify(PATIENCE);
+    }
+
+    @Test
+    void events_echoOfAPromptThatFails_fail() {
+        IllegalStateException failure = new IllegalStateException("broken");
+
+        StepVerifier.create(sequences(
+                        answer(2, 2, choice -> new PromptRead("Hi", List.of())), Flux.error(failure), Flux.never()))
+                .expectErrorSatisfies(error -> assertThat(error).isSameAs(failure))
+                .verify(PATIENCE);
+    }
+
+    @Test
+    void events_echoAndBestOf_tellThePromptBeforeTheLikeliest() {
+        PromptRead prompt = new PromptRead("Hi", List.of());
+
+        List<GenerationEvent> events = events(
+                answer(2, 1, choice -> prompt),
+                Flux.just(new Prefilled(0), told(HELLO, -3)),
+                Flux.just(new Prefilled(0), told(WORLD, -1)));
+
+        assertThat(events).first().isEqualTo(prompt);
+        assertThat(texts(events)).containsExactly("0:world");
+    }
+
+    @Test
+    void events_promptAlone_endByLength() {
+        PromptRead prompt = new PromptRead("Hi", List.of());
+
+        assertThat(events(answer(1, 1, choice -> prompt), Flux.just(new Prefilled(4))))
+                .containsExactly(prompt, new ChoiceEnded(0, FinishReason.LENGTH), new Completed(new Usage(9, 4, 3, 0)));
+    }
+
+    @Test
+    void append_namedSpecialToken_endsTheTextAndTellsItsName() {
+        Ending ending = new Ending(Set.of(END, IMAGE), Map.of(IMAGE, "<image>"), List.of(), true);
+        Choice choice = choice(0, ending);
+
+        List<GenerationEvent> events = whole(choice, told(HELLO, -1), told(IMAGE, -2));
+
+        TokenLogprob end = new TokenLogprob(new Candidate(IMAGE, "<image>", null, -2), List.of(), 5);
+        assertThat(events).last().isEqualTo(new ChoiceEnded(0, FinishReason.STOP_STRING, "<image>", 2, end));
+        assertThat(texts(events)).containsExactly("0:Hello");
+    }
+
+    @Test
+    void append_tokenOfTheModelsEnd_isTheEndOfItsTurn() {
+        Choice choice = choice(0, new Ending(Set.of(END), Map.of(), List.of(), false));
+
+        List<GenerationEvent> events = whole(choice, told(HELLO, -1), told(END, -0.5));
+
+        TokenLogprob end = new TokenLogprob(new Candidate(END, "</s>", null, -0.5), List.of(), 5);
+        assertThat(events).last().isEqualTo(new ChoiceEnded(0, FinishReason.END_TOKEN, null, 2, end));
+    }
+
+    @Test
+    void append_stopTokenWithText_isPartOfTheTextOnlyWhereTheEndIs() {
+        List<GenerationEvent> with =
+                whole(choice(0, new Ending(Set.of(BANG), Map.of(), List.of(), true)), told(HELLO, -1), told(BANG, -1));
+        List<GenerationEvent> without =
+                whole(choice(0, new Ending(Set.of(BANG), Map.of(), List.of(), false)), told(HELLO, -1), told(BANG, -1));
+
+        assertThat(texts(with)).containsExactly("0:Hello", "0:!");
+        assertThat(texts(without)).containsExactly("0:Hello");
+        assertThat(((ChoiceEnded) with.get(with.size() - 1)).end()).isNull();
+        assertThat(((ChoiceEnded) without.get(without.size() - 1)).end()).isNotNull();
+    }
+
+    @Test
+    void append_includedStopString_isToldWithItsTokens() {
+        List<GenerationEvent> events = whole(
+                choice(0, new Ending(Set.of(END), Map.of(), List.of("world"), true)), told(HELLO, -1), told(WORLD, -1));
+
+        assertThat(texts(events)).containsExactly("0:Hello", "0: world");
+        assertThat(((TextDelta) events.get(1)).logprobs()).hasSize(1);
+        assertThat(events).last().isEqualTo(new ChoiceEnded(0, FinishReason.STOP_STRING, "world", 2, null));
+    }
+
+    @Test
+    void append_afterAPrompt_placesTokensBehindIt() {
+        TextStream text = new TextStream(tokenizer.continuingDecoder(), List.of());
+        Choice choice = new Choice(
+                0, new TokenTexts(tokenizer), new Ending(Set.of(END), Map.of(), List.of(), false), text, true, 7);
+
+        List<TokenLogprob> told =
+                whole(choice, told(HELLO, -1), told(BYTE_0 + 0xc3, -1), told(BYTE_0 + 0xa9, -1), told(BANG, -1))
+                        .stream()
+                        .filter(TextDelta.class::isInstance)
+                        .flatMap(event -> ((TextDelta) event).logprobs().stream())
+                        .toList();
+
+        assertThat(told).extracting(TokenLogprob::offset).containsExactly(7, 13, 13, 14);
+    }
+
+    private static List<GenerationEvent> whole(Choice choice, SequenceEvent... tokens) {
+        List<GenerationEvent> events = new ArrayList<>();
+        for (SequenceEvent token : tokens) {
+            events.addAll(choice.append(token));
+        }
+        if (events.isEmpty() || !(events.get(events.size() - 1) instanceof ChoiceEnded)) {
+            events.addAll(choice.finish());
+        }
+        return events;
+    }
+
+    private static List<String> texts(List<GenerationEvent> events) {
+        return events.stream()
+                .filter(TextDelta.class::isInstance)
+                .map(event -> ((TextDelta) event).choice() + ":" + ((TextDelta) event).text())
+                .toList();
+    }
+
+    private static Answer answer(int choices, int given, Function<Choice, PromptRead> echo) {
+        Ending ending = new Ending(Set.of(END), Map.of(), List.of(), false);
+        return new Answer(
+                IntStream.range(0, choices)
+                        .mapToObj(index -> choice(index, ending))
+                        .toList(),
+                given,
+                echo,
+                9,
+                3);
+    }
+
+    private static SequenceEvent told(int id, double logprob) {
+        return new Token(id, new TokenLogprobs(logprob, List.of()));
     }
 
     private static Answer answer(int choices, String... stop) {

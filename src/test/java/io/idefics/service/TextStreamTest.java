@@ -42,6 +42,40 @@ class TextStreamTest {
     }
 
     @Test
+    void append_includedStopString_isGivenOutAndNothingAfterIt() {
+        TextStream stream = new TextStream(tokenizer.incrementalDecoder(), List.of("o w", "world"), true);
+
+        assertThat(stream.append(15043)).isEqualTo("Hell");
+        assertThat(stream.append(3186)).isEqualTo("o w");
+        assertThat(stream.stopped()).isTrue();
+        assertThat(stream.reached()).isEqualTo("o w");
+        assertThat(stream.append(29991)).isEmpty();
+        assertThat(stream.finish()).isEmpty();
+    }
+
+    @Test
+    void append_stopStringsThatEndTogether_reachTheLongest() {
+        TextStream stream = new TextStream(tokenizer.incrementalDecoder(), List.of("ld", "world", "rld"), true);
+
+        assertThat(stream.append(15043) + stream.append(3186)).isEqualTo("Hello world");
+        assertThat(stream.reached()).isEqualTo("world");
+    }
+
+    @Test
+    void finish_includedStopStringInHeldBackBytes_isGivenOut() {
+        TextStream stream = new TextStream(tokenizer.incrementalDecoder(), List.of("é!"), true);
+        byte[] bytes = "é!".getBytes(StandardCharsets.UTF_8);
+        StringBuilder text = new StringBuilder();
+
+        for (byte b : bytes) {
+            text.append(stream.append(BYTE_0 + Byte.toUnsignedInt(b)));
+        }
+
+        assertThat(text + stream.finish()).isEqualTo("é!");
+        assertThat(stream.reached()).isEqualTo("é!");
+    }
+
+    @Test
     void append_beginningOfAStopString_isHeldBack() {
         TextStream stream = stream("world peace");
         assertThat(stream.append(15043)).isEqualTo("Hello");
