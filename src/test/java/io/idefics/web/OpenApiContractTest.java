@@ -176,7 +176,20 @@ class OpenApiContractTest {
     /** Unknown fields of requests are ignored. */
     private static boolean isOfRequests(String schema) {
         return schema.endsWith("Request")
-                || List.of("Message", "ContentPart", "TextPart", "ImagePart", "RefusalPart", "ResponseFormat")
+                || List.of(
+                                "Message",
+                                "ContentPart",
+                                "TextPart",
+                                "ImagePart",
+                                "RefusalPart",
+                                "ResponseFormat",
+                                "InputMessage",
+                                "InputTextPart",
+                                "InputImagePart",
+                                "ReasoningItem",
+                                "ResponseTextFormat",
+                                "MessageParam",
+                                "ImageBlock")
                         .contains(schema);
     }
 }
