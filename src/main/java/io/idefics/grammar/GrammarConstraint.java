@@ -19,18 +19,31 @@ final class GrammarConstraint implements TokenConstraint {
     private GrammarMachine.State state;
 
     /** Whether the next bytes are the first of the answer. One space before it does not count: decoding drops it. */
-    private boolean first = true;
+    private boolean first;
+
+    /** Whether the answer need not be ended by a token of its own. */
+    private final boolean openEnd;
 
     GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary) {
+        this(machine, vocabulary, true, false);
+    }
+
+    /**
+     * @param begins whether the answer is a text of its own, of which decoding drops a space at the beginning
+     * @param openEnd whether it may be cut off wherever it is complete
+     */
+    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary, boolean begins, boolean openEnd) {
+        this.first = begins;
+        this.openEnd = openEnd;
         this.vocabulary = vocabulary;
         this.trie = vocabulary.trie();
         this.spaceNode = trie.child(0, ' ');
         this.allowed = TokenSet.bits(trie.size());
         this.state = machine.start();
         collect(state.cost() - 1);
-        boolean begins = state.cost() == 0 || Arrays.stream(allowed).anyMatch(word -> word != 0);
+        boolean isBegun = state.cost() == 0 || Arrays.stream(allowed).anyMatch(word -> word != 0);
         // The cheapest answer begins with a space, which needs another one before it.
-        this.wholeCost = begins ? state.cost() : state.cost() + 1;
+        this.wholeCost = isBegun ? state.cost() : state.cost() + 1;
     }
 
     int wholeCost() {
@@ -39,9 +52,10 @@ final class GrammarConstraint implements TokenConstraint {
 
     @Override
     public void mask(float[] logits, int remaining) {
+        int left = remaining - (openEnd ? 1 : 2);
         // This token and the one that ends the answer are not left for the rest. Should there be too few tokens to
         // complete it, the answer at least comes closer to its end.
-        collect(Math.max(remaining - 2, (first ? wholeCost : state.cost()) - 1));
+        collect(Math.max(left, (first ? wholeCost : state.cost()) - 1));
         if (state.complete()) {
             for (int id : vocabulary.stopIds()) {
                 TokenSet.add(allowed, id);

@@ -7,9 +7,12 @@ public final class TokenGrammar {
 
     private final GrammarMachine machine;
     private final Vocabulary vocabulary;
+    private final boolean openEnd;
     private final int leastTokens;
 
-    TokenGrammar(GrammarMachine machine, Vocabulary vocabulary) {
+    /** @param openEnd whether answers may be cut off wherever they are complete */
+    TokenGrammar(GrammarMachine machine, Vocabulary vocabulary, boolean openEnd) {
+        this.openEnd = openEnd;
         this.machine = machine;
         this.vocabulary = vocabulary;
         this.leastTokens = new GrammarConstraint(machine, vocabulary).wholeCost() + 1;
@@ -25,6 +28,11 @@ public final class TokenGrammar {
 
     /** Holds one answer to this form. */
     public TokenConstraint constraint() {
-        return new GrammarConstraint(machine, vocabulary);
+        return new GrammarConstraint(machine, vocabulary, true, openEnd);
+    }
+
+    /** Holds one answer to this form that goes on from a text, so that a space at its beginning counts. */
+    public TokenConstraint continuingConstraint() {
+        return new GrammarConstraint(machine, vocabulary, false, openEnd);
     }
 }

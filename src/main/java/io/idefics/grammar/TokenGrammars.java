@@ -31,6 +31,7 @@ public final class TokenGrammars {
     /** The most characters of all these strings together. */
     static final int MAX_STRING_LENGTH = 200_000;
 
+    private static final String WITHOUT = "without";
     private static final int KEPT_GRAMMARS = 64;
 
     /** Each takes up to an eighth of a byte for each token of the vocabulary. */
@@ -128,7 +129,7 @@ public final class TokenGrammars {
             throw invalid(param + " has an empty string, which occurs in every text.", param);
         }
         return compile(
-                "without",
+                WITHOUT,
                 List.copyOf(strings),
                 param,
                 (nodes, json) -> nodes.terminal(AvoidedStrings.of(strings, nodes.effort())));
@@ -159,7 +160,8 @@ public final class TokenGrammars {
             if (root.cost() >= Node.IMPOSSIBLE) {
                 throw invalid(param + " cannot be satisfied by any text that ends.", param);
             }
-            return new TokenGrammar(new GrammarMachine(root, vocabulary.trie(), knownStates), vocabulary);
+            return new TokenGrammar(
+                    new GrammarMachine(root, vocabulary.trie(), knownStates), vocabulary, kind.equals(WITHOUT));
         });
     }
 

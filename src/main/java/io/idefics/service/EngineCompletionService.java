@@ -1,6 +1,10 @@
 package io.idefics.service;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.idefics.engine.SequenceRequest;
+import io.idefics.engine.TokenConstraint;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationException;
@@ -41,6 +45,8 @@ public final class EngineCompletionService implements CompletionService {
 
     /** A prompt and the limits that it leaves. */
     private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable TokenGrammar grammar) {}
+
+    private static final JsonMapper JSON = new JsonMapper();
 
     private final ModelRegistry registry;
     private final ImageFetcher fetcher;
@@ -181,12 +187,25 @@ public final class EngineCompletionService implements CompletionService {
             return grammars.jsonObject();
         }
         if (format instanceof OutputFormat.JsonSchema schema) {
-            throw new GenerationException(ErrorType.UNSUPPORTED_PARAMETER, "Not yet.", schema.param());
+            return grammars.schema(json(schema), schema.strict(), schema.param());
         }
         if (format instanceof OutputFormat.Regex regex) {
             return grammars.regex(regex.pattern(), regex.param());
         }
-        return format instanceof OutputFormat.Choice choice ? grammars.choice(choice.choices(), choice.param()) : null;
+        return format instanceof OutputFormat.Choice choice
+                ? grammars.choice(choice.choices(), choice.param())
+                : grammars.without(output.badWords(), "bad_words");
+    }
+
+    private static JsonNode json(OutputFormat.JsonSchema schema) {
+        try {
+            return JSON.readTree(schema.schema()); // nothing at all is refused as a schema
+        } catch (JsonProcessingException e) {
+            throw new GenerationException(
+                    ErrorType.INVALID_VALUE,
+                    schema.param() + " must be a JSON Schema but is not JSON.",
+                    schema.param());
+        }
     }
 
     /** The most tokens of prompt and answer together. */
@@ -264,13 +283,23 @@ public final class EngineCompletionService implements CompletionService {
         return !(request.output().format() instanceof OutputFormat.Text);
     }
 
-    /** An answer that goes on from a text keeps its leading space; one of a certain form has none. */
+    /** Whether the answer is a text of its own, without a space at its beginning; otherwise it goes on from the prompt. */
+    private static boolean begins(GenerationRequest request) {
+        return isHeld(request)
+                || request.prompt() instanceof Prompt.Conversation conversation && !conversation.continueFinalMessage();
+    }
+
     private static IncrementalDecoder decoder(GenerationRequest request, Parts parts) {
-        boolean begins =
-                request.prompt() instanceof Prompt.Conversation conversation && !conversation.continueFinalMessage();
-        return begins || isHeld(request)
+        return begins(request)
                 ? parts.tokenizer().incrementalDecoder()
                 : parts.tokenizer().continuingDecoder();
+    }
+
+    private static @Nullable TokenConstraint constraint(GenerationRequest request, @Nullable TokenGrammar grammar) {
+        if (grammar == null) {
+            return null;
+        }
+        return begins(request) ? grammar.constraint() : grammar.continuingConstraint();
     }
 
     private static Ending ending(StoppingCriteria stopping, Parts parts, boolean constrained) {
@@ -310,7 +339,7 @@ public final class EngineCompletionService implements CompletionService {
                 IntStream.concat(Arrays.stream(parts.bannedIds()), unwanted).toArray(),
                 ranked ? Math.max(0, output.topLogprobs()) : output.topLogprobs(),
                 tellsPrompt ? 1 : SequenceRequest.NO_LOGPROBS,
-                plan.grammar() == null ? null : plan.grammar().constraint(),
+                constraint(request, plan.grammar()),
                 request.client(),
                 null);
     }

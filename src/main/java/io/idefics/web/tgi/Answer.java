@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 record Answer(List<PrefillToken> prefill, List<Sequence> sequences, Usage usage) {
 
-    /** The sum of the log-probabilities of a sequence that has none is that of an impossible one. */
+    /** By the mean log-probability of the tokens. */
     private static final Comparator<Sequence> LIKELIEST_FIRST =
             Comparator.comparingDouble(sequence -> -sequence.meanLogprob());
 
