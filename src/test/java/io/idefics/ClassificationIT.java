@@ -127,6 +127,21 @@ class ClassificationIT extends RunningServer {
     }
 
     @Test
+    void classify_thingsOfAPicture_findsTheOneThatIsThere() {
+        String url = MiniEvaluation.dataUrl(MiniEvaluation.image("images/133.jpg"));
+
+        JsonNode classification = classify(
+                userMessage("What is on the far left?", url),
+                List.of(
+                        "A brown dog is on the left.",
+                        "A yellow sun is on the left.",
+                        "A pink smiley is on the left."));
+
+        assertThat(classification.get("best").asInt()).isEqualTo(1);
+        assertThat(classification.at("/choices/1/probability").asDouble()).isGreaterThan(0.5);
+    }
+
+    @Test
     void classify_hundredChoices_neitherFillTheQueueNorStay() {
         List<String> choices =
                 IntStream.range(0, 100).mapToObj(i -> "Number " + i + ".").toList();
