@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import com.anthropic.client.AnthropicClient;
 import com.anthropic.client.okhttp.AnthropicOkHttpClient;
+import com.anthropic.core.JsonValue;
 import com.anthropic.core.http.StreamResponse;
 import com.anthropic.errors.BadRequestException;
 import com.anthropic.errors.NotFoundException;
@@ -13,9 +14,11 @@ import com.anthropic.helpers.MessageAccumulator;
 import com.anthropic.models.messages.Base64ImageSource;
 import com.anthropic.models.messages.ContentBlockParam;
 import com.anthropic.models.messages.ImageBlockParam;
+import com.anthropic.models.messages.JsonOutputFormat;
 import com.anthropic.models.messages.Message;
 import com.anthropic.models.messages.MessageCountTokensParams;
 import com.anthropic.models.messages.MessageCreateParams;
+import com.anthropic.models.messages.OutputConfig;
 import com.anthropic.models.messages.RawMessageStreamEvent;
 import com.anthropic.models.messages.StopReason;
 import com.anthropic.models.messages.TextBlockParam;
@@ -24,9 +27,11 @@ import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Permit;
 import io.idefics.testing.MiniEvaluation;
 import io.idefics.testing.MiniEvaluation.Reference;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -34,6 +39,12 @@ import org.springframework.beans.factory.annotation.Autowired;
 
 /** Anthropic's own client finds what it expects. */
 class AnthropicClientIT extends RunningServer {
+
+    private static final Map<String, JsonValue> SCHEMA = Map.of(
+            "type", JsonValue.from("object"),
+            "properties", JsonValue.from(Map.of("seen", Map.of("type", "boolean"))),
+            "required", JsonValue.from(List.of("seen")),
+            "additionalProperties", JsonValue.from(false));
 
     @Autowired
     private ConcurrencyLimiter room;
@@ -142,6 +153,23 @@ class AnthropicClientIT extends RunningServer {
 
         assertThat(text(answer)).isEqualTo(reference().float32Text());
         assertThat(answer.stopReason()).hasValue(StopReason.END_TURN);
+    }
+
+    @Test
+    void create_jsonSchema_isKept() throws IOException {
+        Message answer = client.messages()
+                .create(hello().outputConfig(OutputConfig.builder()
+                                .format(JsonOutputFormat.builder()
+                                        .schema(JsonOutputFormat.Schema.builder()
+                                                .putAllAdditionalProperties(SCHEMA)
+                                                .build())
+                                        .build())
+                                .build())
+                        .build());
+
+        JsonNode json = JSON.readTree(text(answer));
+        assertThat(json.fieldNames()).toIterable().containsExactly("seen");
+        assertThat(json.get("seen").isBoolean()).isTrue();
     }
 
     @Test

@@ -15,6 +15,7 @@ import com.openai.models.ResponseFormatJsonObject;
 import com.openai.models.responses.EasyInputMessage;
 import com.openai.models.responses.Response;
 import com.openai.models.responses.ResponseCreateParams;
+import com.openai.models.responses.ResponseFormatTextJsonSchemaConfig;
 import com.openai.models.responses.ResponseIncludable;
 import com.openai.models.responses.ResponseInputContent;
 import com.openai.models.responses.ResponseInputImage;
@@ -29,6 +30,7 @@ import io.idefics.testing.MiniEvaluation.Reference;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -36,6 +38,12 @@ import org.junit.jupiter.api.Test;
 
 /** OpenAI's own client finds what it expects of the Responses API. */
 class ResponsesClientIT extends RunningServer {
+
+    private static final Map<String, JsonValue> SCHEMA = Map.of(
+            "type", JsonValue.from("object"),
+            "properties", JsonValue.from(Map.of("seen", Map.of("type", "boolean"))),
+            "required", JsonValue.from(List.of("seen")),
+            "additionalProperties", JsonValue.from(false));
 
     private OpenAIClient client;
 
@@ -170,6 +178,33 @@ class ResponsesClientIT extends RunningServer {
                 .isTrue();
         assertThat(answer.status()).hasValue(ResponseStatus.COMPLETED);
         assertThat(JSON.readTree(text(answer)).isObject()).isTrue();
+    }
+
+    @Test
+    void create_jsonSchema_isKept() throws IOException {
+        Response answer = client.responses()
+                .create(hello().text(ResponseTextConfig.builder()
+                                .format(ResponseFormatTextJsonSchemaConfig.builder()
+                                        .name("answer")
+                                        .strict(true)
+                                        .schema(ResponseFormatTextJsonSchemaConfig.Schema.builder()
+                                                .putAllAdditionalProperties(SCHEMA)
+                                                .build())
+                                        .build())
+                                .build())
+                        .build());
+
+        answer.validate();
+        assertThat(answer.text()
+                        .orElseThrow()
+                        .format()
+                        .orElseThrow()
+                        .asJsonSchema()
+                        .name())
+                .isEqualTo("answer");
+        JsonNode json = JSON.readTree(text(answer));
+        assertThat(json.fieldNames()).toIterable().containsExactly("seen");
+        assertThat(json.get("seen").isBoolean()).isTrue();
     }
 
     @Test
