@@ -103,9 +103,7 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<RenderedPrompt> render(String model, Prompt prompt) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() -> Prompts.render(
-                            Prompts.prepare(prompt, Integer.MAX_VALUE, parts).inputIds(), parts))
-                    .subscribeOn(workers);
+            return Mono.fromCallable(() -> Prompts.render(prompt, parts)).subscribeOn(workers);
         });
     }
 
@@ -113,7 +111,8 @@ public final class EngineCompletionService implements CompletionService {
     public Mono<RenderedPrompt> tokenize(String model, String text) {
         return Mono.defer(() -> {
             Parts parts = Objects.requireNonNull(registry.ready(model).parts());
-            return Mono.fromCallable(() -> Prompts.render(parts.tokenizer().encode(text), parts))
+            return Mono.fromCallable(
+                            () -> Prompts.render(text, parts.tokenizer().encode(text), parts))
                     .subscribeOn(workers);
         });
     }

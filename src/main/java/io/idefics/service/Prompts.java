@@ -5,13 +5,18 @@ import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Prompt;
 import io.idefics.processing.PreparedPrompt;
+import io.idefics.processing.ProcessorOptions;
 import io.idefics.processing.PromptItem;
 import io.idefics.service.ModelHost.Parts;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalInt;
 
 /** Prompts of requests to tokens. */
 final class Prompts {
+
+    private static final ProcessorOptions VERBATIM =
+            new ProcessorOptions(false, false, OptionalInt.empty(), OptionalInt.empty());
 
     private Prompts() {}
 
@@ -23,19 +28,12 @@ final class Prompts {
      */
     static PreparedPrompt prepare(Prompt prompt, int maxTokens, Parts parts) {
         if (prompt instanceof Prompt.Conversation conversation) {
-            List<PromptItem> items =
-                    parts.template().items(conversation.messages(), conversation.continueFinalMessage());
-            return parts.processor().prepare(items, maxTokens);
+            return parts.processor().prepare(items(conversation, parts), maxTokens);
         }
         if (prompt instanceof Prompt.Interleaved interleaved) {
-            List<PromptItem> items = interleaved.parts().stream()
-                    .<PromptItem>map(part -> part instanceof ContentPart.Text text
-                            ? new PromptItem.Text(text.text())
-                            : new PromptItem.Image())
-                    .toList();
             return parts.processor()
                     .prepareVerbatim(
-                            items,
+                            items(interleaved),
                             interleaved.addEndOfUtteranceToken(),
                             interleaved.truncateTo(),
                             maxTokens,
@@ -74,8 +72,43 @@ final class Prompts {
         return prompt instanceof Prompt.TokenIds tokens ? tokens.param() : "messages";
     }
 
+    private static List<PromptItem> items(Prompt.Conversation conversation, Parts parts) {
+        return parts.template().items(conversation.messages(), conversation.continueFinalMessage());
+    }
+
+    private static List<PromptItem> items(Prompt.Interleaved interleaved) {
+        return interleaved.parts().stream()
+                .<PromptItem>map(part -> part instanceof ContentPart.Text text
+                        ? new PromptItem.Text(text.text())
+                        : new PromptItem.Image())
+                .toList();
+    }
+
+    /** A prompt as the tokenizer reads it, and as the model does. */
+    static RenderedPrompt render(Prompt prompt, Parts parts) {
+        int[] ids = prepare(prompt, Integer.MAX_VALUE, parts).inputIds();
+        return render(text(prompt, ids, parts), ids, parts);
+    }
+
+    private static String text(Prompt prompt, int[] ids, Parts parts) {
+        if (prompt instanceof Prompt.Conversation conversation) {
+            return parts.processor().fullText(items(conversation, parts), VERBATIM);
+        }
+        return prompt instanceof Prompt.Interleaved interleaved
+                        && interleaved.truncateTo().isEmpty()
+                ? parts.processor()
+                        .fullText(
+                                items(interleaved),
+                                new ProcessorOptions(
+                                        interleaved.addEndOfUtteranceToken(),
+                                        false,
+                                        OptionalInt.empty(),
+                                        OptionalInt.empty()))
+                : parts.tokenizer().decode(ids, false);
+    }
+
     /** Tokens with their texts. */
-    static RenderedPrompt render(int[] ids, Parts parts) {
+    static RenderedPrompt render(String text, int[] ids, Parts parts) {
         TokenTexts texts = new TokenTexts(parts.tokenizer());
         int image = parts.tokenizer().specialTokens().image();
         int fake = parts.tokenizer().specialTokens().fakeTokenAroundImage();
@@ -84,10 +117,6 @@ final class Prompts {
                 .toList();
         int imageTokens =
                 (int) Arrays.stream(ids).filter(id -> id == image || id == fake).count();
-        return new RenderedPrompt(
-                parts.tokenizer().decode(ids, false),
-                tokens,
-                imageTokens,
-                parts.description().contextLength());
+        return new RenderedPrompt(text, tokens, imageTokens, parts.description().contextLength());
     }
 }
