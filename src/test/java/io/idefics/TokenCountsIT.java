@@ -17,7 +17,7 @@ class TokenCountsIT extends RunningServer {
 
     /** Tokens that the layout of a conversation of one question and a picture has. */
     private static final String DIALOGUE =
-            "<s> User:<fake_token_around_image><image><fake_token_around_image> What is it?<end_of_utterance> \nAssistant:";
+            "<s>User:<fake_token_around_image><image><fake_token_around_image>What is it?<end_of_utterance>\nAssistant:";
 
     @Test
     void tokenize_text_beginsWithTheBeginningOfSequence() {
