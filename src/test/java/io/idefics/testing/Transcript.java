@@ -60,7 +60,7 @@ public record Transcript(Path directory) {
     private static final Map<Pattern, String> NORMAL = Map.of(
             Pattern.compile("\\b([a-z]+[-_])[0-9a-f]{32}\\b"), "$1ID",
             Pattern.compile("\\bfp_[0-9a-f]{10}\\b"), "fp_ID",
-            Pattern.compile("(?<=\"created(?:_at)?\":)[0-9.]+"), "0",
+            Pattern.compile("(?<=\"(?:created|created_at|completed_at)\":)[0-9.]+"), "0",
             Pattern.compile("(?<=_duration\":)[0-9.]+"), "0",
             Pattern.compile("(?<=\"created_at\":)\"[^\"]+\""), "\"TIME\"");
 
