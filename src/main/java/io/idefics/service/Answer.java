@@ -51,7 +51,8 @@ record Answer(
                                 .materialize()
                                 .filter(signal -> !signal.isOnComplete()),
                         choices.size())
-                .dematerialize();
+                .<GenerationEvent>dematerialize()
+                .doOnNext(event -> told.tryEmitEmpty()); // here, where the events of all choices are in one order
         return (given < choices.size() ? all.collectList().flatMapIterable(this::likeliest) : all)
                 .concatWith(Mono.fromSupplier(() -> new Completed(usage())));
     }
@@ -66,9 +67,7 @@ record Answer(
         if (echo == null) {
             return events;
         }
-        return index == 0
-                ? events.doOnNext(event -> told.tryEmitEmpty()).doOnTerminate(told::tryEmitEmpty)
-                : events.delaySubscription(told.asMono());
+        return index == 0 ? events : events.delaySubscription(told.asMono());
     }
 
     private List<GenerationEvent> append(int index, SequenceEvent event) {
