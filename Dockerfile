@@ -43,7 +43,7 @@ RUN rm layers/dependencies/lib/pytorch-native-cpu-*.jar \
 
 FROM ${JAVA_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="IDEFICS Server" \
-      org.opencontainers.image.description="Serves IDEFICS vision-language models behind an OpenAI-style chat endpoint." \
+      org.opencontainers.image.description="Serves IDEFICS vision-language models behind the interfaces of OpenAI, Anthropic and text-generation-inference." \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /app

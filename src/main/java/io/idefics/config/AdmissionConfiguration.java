@@ -23,6 +23,6 @@ public class AdmissionConfiguration {
                 .maxWaitDuration(Duration.ZERO)
                 .build();
         return new ConcurrencyLimiter(
-                bulkheads.bulkhead("chat-completions", config), properties.bodyBytes(web.maxBodyBytes()));
+                bulkheads.bulkhead("generation", config), properties.bodyBytes(web.maxBodyBytes()));
     }
 }
