@@ -39,6 +39,7 @@ public final class ScriptedCompletionService implements CompletionService {
     private final Queue<GenerationRequest> requests = new ConcurrentLinkedQueue<>();
     private final Queue<Prompt> prompts = new ConcurrentLinkedQueue<>();
     private final AtomicInteger active = new AtomicInteger();
+    private final AtomicInteger calls = new AtomicInteger();
     private volatile Function<GenerationRequest, Flux<GenerationEvent>> script = ScriptedCompletionService::echo;
     private volatile List<ModelDescription> models = MODELS;
 
@@ -109,6 +110,7 @@ public final class ScriptedCompletionService implements CompletionService {
         models = MODELS;
         requests.clear();
         prompts.clear();
+        calls.set(0);
     }
 
     /** The latest request, or null where there was none since the last call. */
@@ -130,8 +132,14 @@ public final class ScriptedCompletionService implements CompletionService {
         return active.get();
     }
 
+    /** How often something was asked but which models there are, since the last reset. */
+    public int calls() {
+        return calls.get();
+    }
+
     @Override
     public Flux<GenerationEvent> complete(GenerationRequest request) {
+        calls.incrementAndGet();
         return Flux.defer(() -> {
             requests.add(request);
             active.incrementAndGet();
@@ -142,6 +150,7 @@ public final class ScriptedCompletionService implements CompletionService {
     @Override
     public Mono<Classification> classify(
             String model, Prompt.Conversation conversation, List<String> answers, String client) {
+        calls.incrementAndGet();
         double logprob = -Math.log(answers.size());
         return Mono.just(new Classification(
                 answers.stream()
@@ -152,17 +161,20 @@ public final class ScriptedCompletionService implements CompletionService {
 
     @Override
     public Mono<RenderedPrompt> render(String model, Prompt prompt) {
+        calls.incrementAndGet();
         prompts.add(prompt);
         return Mono.just(RENDERED);
     }
 
     @Override
     public Mono<RenderedPrompt> tokenize(String model, String text) {
+        calls.incrementAndGet();
         return Mono.just(RENDERED);
     }
 
     @Override
     public Mono<String> detokenize(String model, List<Integer> ids, boolean skipSpecialTokens) {
+        calls.incrementAndGet();
         return Mono.just(ids + (skipSpecialTokens ? "" : " and special"));
     }
 

@@ -28,6 +28,7 @@ public abstract class WebServerTest {
     protected static final String HELLO_STREAM =
             "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"stream\":true}";
 
+    private static final Duration SOON = Duration.ofSeconds(5);
     private static final ObjectMapper JSON = new ObjectMapper();
 
     @LocalServerPort
@@ -61,6 +62,37 @@ public abstract class WebServerTest {
                 .contentType(MediaType.APPLICATION_JSON)
                 .bodyValue(body)
                 .exchange();
+    }
+
+    /** The body of a refusal, which must come soon, in JSON, and before the service is asked for anything. */
+    protected byte[] refused(MalformedRequest request) {
+        byte[] body = client.mutate()
+                .responseTimeout(SOON)
+                .build()
+                .post()
+                .uri(request.path())
+                .contentType(MediaType.APPLICATION_JSON)
+                .bodyValue(request.body())
+                .exchange()
+                .expectStatus()
+                .isEqualTo(request.status())
+                .expectHeader()
+                .contentType(MediaType.APPLICATION_JSON)
+                .expectHeader()
+                .exists("x-request-id")
+                .expectBody()
+                .returnResult()
+                .getResponseBody();
+        assertThat(service.calls()).isZero();
+        return body;
+    }
+
+    /** A message for people, which quotes no more than a little of the request and nothing of the implementation. */
+    protected static void assertPlain(String message) {
+        assertThat(message)
+                .isNotBlank()
+                .hasSizeLessThan(300)
+                .doesNotContain("Exception", "com.fasterxml", "java.", "at io.idefics");
     }
 
     /** The error object of a response, which must have all four keys and nothing else. */
