@@ -9,7 +9,7 @@ final class GrammarConstraint implements TokenConstraint {
     private final Vocabulary vocabulary;
     private final TokenTrie trie;
     /** The node of the trie that a space leads to. */
-    private final int spaceNode;
+    private final int space;
 
     private final long[] allowed;
 
@@ -21,20 +21,23 @@ final class GrammarConstraint implements TokenConstraint {
     /** Whether the next bytes are the first of the answer. One space before it does not count: decoding drops it. */
     private boolean first = true;
 
-    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary) {
+    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary, int wholeCost) {
         this.vocabulary = vocabulary;
         this.trie = vocabulary.trie();
-        this.spaceNode = trie.child(0, ' ');
+        this.space = trie.child(0, ' ');
         this.allowed = TokenSet.bits(trie.size());
         this.state = machine.start();
-        collect(state.cost() - 1);
-        boolean begins = state.cost() == 0 || Arrays.stream(allowed).anyMatch(word -> word != 0);
-        // The cheapest answer begins with a space, which needs another one before it.
-        this.wholeCost = begins ? state.cost() : state.cost() + 1;
+        this.wholeCost = wholeCost;
     }
 
-    int wholeCost() {
-        return wholeCost;
+    /** How many tokens an answer needs, without the one that ends it, at most. */
+    static int wholeCost(GrammarMachine machine, Vocabulary vocabulary) {
+        int cost = machine.start().cost();
+        GrammarConstraint constraint = new GrammarConstraint(machine, vocabulary, cost);
+        constraint.collect(cost - 1);
+        boolean begins = cost == 0 || Arrays.stream(constraint.allowed).anyMatch(word -> word != 0);
+        // Otherwise the cheapest answer begins with a space, which needs another one before it.
+        return begins ? cost : cost + 1;
     }
 
     @Override
@@ -53,13 +56,13 @@ final class GrammarConstraint implements TokenConstraint {
     /** Finds the tokens after which the answer needs no more than {@code limit} tokens. */
     private void collect(int limit) {
         Arrays.fill(allowed, 0);
-        state.addTokens(limit, allowed);
+        state.addTokens(0, limit, allowed);
         if (first) {
             vocabulary.spaced().removeFrom(allowed);
-            state.addTokensBelow(spaceNode, limit, allowed);
+            state.addTokens(space, limit, allowed);
             if (state.cost() <= limit) {
-                for (int i = trie.idCount(spaceNode) - 1; i >= 0; i--) {
-                    TokenSet.add(allowed, trie.id(spaceNode, i));
+                for (int i = trie.idCount(space) - 1; i >= 0; i--) {
+                    TokenSet.add(allowed, trie.id(space, i));
                 }
             }
         }
@@ -87,19 +90,10 @@ final class GrammarConstraint implements TokenConstraint {
             return;
         }
         byte[] bytes = vocabulary.piece(id);
-        if (!first) {
-            state = state.accept(bytes);
-            return;
-        }
+        int from = first && bytes[0] == ' ' ? 1 : 0;
         first = false;
-        if (bytes[0] != ' ') {
-            state = state.accept(bytes);
-        } else {
-            GrammarMachine.State after = state.after(bytes, 1);
-            if (after == null) {
-                throw new IllegalArgumentException("the token may not come here");
-            }
-            state = after;
+        if (from < bytes.length) {
+            state = state.accept(bytes, from);
         }
     }
 }

@@ -7,12 +7,12 @@ public final class TokenGrammar {
 
     private final GrammarMachine machine;
     private final Vocabulary vocabulary;
-    private final int leastTokens;
+    private final int wholeCost;
 
     TokenGrammar(GrammarMachine machine, Vocabulary vocabulary) {
         this.machine = machine;
         this.vocabulary = vocabulary;
-        this.leastTokens = new GrammarConstraint(machine, vocabulary).wholeCost() + 1;
+        this.wholeCost = GrammarConstraint.wholeCost(machine, vocabulary);
     }
 
     /**
@@ -20,11 +20,11 @@ public final class TokenGrammar {
      * left is always completed; there may be answers that take a little less.
      */
     public int leastTokens() {
-        return leastTokens;
+        return wholeCost + 1;
     }
 
     /** Holds one answer to this form. */
     public TokenConstraint constraint() {
-        return new GrammarConstraint(machine, vocabulary);
+        return new GrammarConstraint(machine, vocabulary, wholeCost);
     }
 }
