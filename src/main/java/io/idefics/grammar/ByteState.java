@@ -11,6 +11,16 @@ abstract class ByteState {
     /** The state after a byte; null where no text of the automaton goes on so. */
     abstract @Nullable ByteState next(int value);
 
+    /**
+     * The state after a byte, as far as finding it is within a budget.
+     *
+     * @param budget null for none
+     */
+    @Nullable
+    ByteState next(int value, @Nullable WalkBudget budget) {
+        return next(value);
+    }
+
     /** Whether the text so far is one of the automaton. */
     abstract boolean accepting();
 

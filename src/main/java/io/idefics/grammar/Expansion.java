@@ -6,10 +6,11 @@ import io.idefics.grammar.Node.Reference;
 import io.idefics.grammar.Node.Repeat;
 import io.idefics.grammar.Node.Sequence;
 import io.idefics.grammar.Node.Terminal;
-import java.util.ArrayDeque;
-import java.util.Deque;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
+import java.util.PriorityQueue;
+import java.util.Queue;
 import java.util.Set;
 
 /**
@@ -24,23 +25,36 @@ final class Expansion {
      */
     static final int MAX_DEPTH = 48;
 
-    private final Deque<Frame> open = new ArrayDeque<>();
+    /** The most frames that are looked at. */
+    private static final int MAX_FRAMES = 50_000;
+
+    /** A frame and when it was found. */
+    private record Found(Frame frame, int number) {}
+
+    /** Cheaper frames first, then those found later: where frames are too many, the cheapest way is soon found. */
+    private final Queue<Found> open = new PriorityQueue<>(Comparator.<Found>comparingInt(found -> found.frame().cost)
+            .thenComparing(Found::number, Comparator.reverseOrder()));
+
     private final Set<Frame> seen = new HashSet<>();
     private final Set<Frame> leaves = new LinkedHashSet<>();
     private final boolean countless;
+    private final int limit;
     private boolean complete;
+    private boolean cut;
 
     Expansion() {
-        this(false);
+        this(false, MAX_FRAMES);
     }
 
     /**
      * Makes an empty one.
      *
      * @param countless whether all repetitions may go on and end at any time
+     * @param limit the most frames that are looked at, but for the cheapest way on from each one that is added
      */
-    Expansion(boolean countless) {
+    Expansion(boolean countless, int limit) {
         this.countless = countless;
+        this.limit = limit;
     }
 
     /** The frames found so far whose node is a leaf. */
@@ -51,6 +65,11 @@ final class Expansion {
     /** Whether the text may end. */
     boolean complete() {
         return complete;
+    }
+
+    /** Whether frames were left out. */
+    boolean cut() {
+        return cut;
     }
 
     /** How many frames were looked at. */
@@ -65,34 +84,38 @@ final class Expansion {
     /** Adds all that may come first in a frame. */
     void add(Frame frame) {
         visit(frame);
-        while (!open.isEmpty()) {
-            expand(open.pop());
+        boolean cheapestFound = false;
+        for (Found found = open.poll(); found != null; found = open.poll()) {
+            Frame next = found.frame();
+            if (seen.size() > limit) {
+                cut = true;
+                if (cheapestFound || next.cost > frame.cost) {
+                    open.clear();
+                    return;
+                }
+            }
+            cheapestFound |= expand(next) && next.cost == frame.cost;
         }
     }
 
     private void visit(Frame frame) {
         if (frame.cost < Node.IMPOSSIBLE && seen.add(frame)) {
-            open.push(frame);
+            open.add(new Found(frame, seen.size()));
         }
     }
 
-    private void expand(Frame frame) {
+    /** Finds what a frame begins with; returns whether the frame is an end of the search. */
+    private boolean expand(Frame frame) {
         int depth = frame.depth;
         boolean free = depth < MAX_DEPTH;
         Node node = frame.node;
         if (node instanceof End) {
             complete = true;
+            return true;
         } else if (node instanceof Sequence sequence) {
-            int last = sequence.parts.size() - 1;
-            if (last < 0) {
-                visit(frame.below());
-            } else {
-                Frame rest = frame.index == last ? frame.below() : frame.at(frame.index + 1);
-                visit(Frame.of(sequence.parts.get(frame.index), rest, depth));
-            }
+            expand(frame, sequence);
         } else if (node instanceof Choice choice) {
-            for (int i = choice.alternatives.size() - 1; i >= 0; i--) {
-                Node alternative = choice.alternatives.get(i);
+            for (Node alternative : choice.alternatives) {
                 if (free || alternative.cost() == choice.cost()) {
                     visit(Frame.of(alternative, frame.below(), depth));
                 }
@@ -106,7 +129,30 @@ final class Expansion {
             if (node instanceof Terminal terminal && terminal.start.accepting()) {
                 visit(frame.below());
             }
+            return true;
         }
+        return false;
+    }
+
+    private void expand(Frame frame, Sequence sequence) {
+        int size = sequence.parts.size();
+        if (frame.index == size) {
+            visit(frame.below());
+            return;
+        }
+        visitPart(frame, sequence, frame.index);
+        // Straight to what the cheapest text begins with, past many parts that may be empty.
+        int solid = sequence.solidFrom(frame.index);
+        if (solid == size) {
+            visit(frame.below());
+        } else if (solid > frame.index) {
+            visitPart(frame, sequence, solid);
+        }
+    }
+
+    private void visitPart(Frame frame, Sequence sequence, int index) {
+        Frame rest = index + 1 == sequence.parts.size() ? frame.below() : frame.at(index + 1);
+        visit(Frame.of(sequence.parts.get(index), rest, frame.depth));
     }
 
     private void expand(Frame frame, Repeat repeat, boolean free) {

@@ -9,7 +9,7 @@ final class GrammarConstraint implements TokenConstraint {
     private final Vocabulary vocabulary;
     private final TokenTrie trie;
     /** The node of the trie that a space leads to. */
-    private final int spaceNode;
+    private final int space;
 
     private final long[] allowed;
 
@@ -24,30 +24,30 @@ final class GrammarConstraint implements TokenConstraint {
     /** Whether the answer need not be ended by a token of its own. */
     private final boolean openEnd;
 
-    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary) {
-        this(machine, vocabulary, true, false);
-    }
-
     /**
+     * @param wholeCost see {@link #wholeCost(GrammarMachine, Vocabulary)}
      * @param begins whether the answer is a text of its own, of which decoding drops a space at the beginning
      * @param openEnd whether it may be cut off wherever it is complete
      */
-    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary, boolean begins, boolean openEnd) {
+    GrammarConstraint(GrammarMachine machine, Vocabulary vocabulary, int wholeCost, boolean begins, boolean openEnd) {
         this.first = begins;
         this.openEnd = openEnd;
         this.vocabulary = vocabulary;
         this.trie = vocabulary.trie();
-        this.spaceNode = trie.child(0, ' ');
+        this.space = trie.child(0, ' ');
         this.allowed = TokenSet.bits(trie.size());
         this.state = machine.start();
-        collect(state.cost() - 1);
-        boolean isBegun = state.cost() == 0 || Arrays.stream(allowed).anyMatch(word -> word != 0);
-        // The cheapest answer begins with a space, which needs another one before it.
-        this.wholeCost = isBegun ? state.cost() : state.cost() + 1;
+        this.wholeCost = wholeCost;
     }
 
-    int wholeCost() {
-        return wholeCost;
+    /** How many tokens an answer needs, without the one that ends it, at most. */
+    static int wholeCost(GrammarMachine machine, Vocabulary vocabulary) {
+        int cost = machine.start().cost();
+        GrammarConstraint constraint = new GrammarConstraint(machine, vocabulary, cost, true, false);
+        constraint.collect(cost - 1);
+        boolean begins = cost == 0 || Arrays.stream(constraint.allowed).anyMatch(word -> word != 0);
+        // Otherwise the cheapest answer begins with a space, which needs another one before it.
+        return begins ? cost : cost + 1;
     }
 
     @Override
@@ -67,13 +67,13 @@ final class GrammarConstraint implements TokenConstraint {
     /** Finds the tokens after which the answer needs no more than {@code limit} tokens. */
     private void collect(int limit) {
         Arrays.fill(allowed, 0);
-        state.addTokens(limit, allowed);
+        state.addTokens(0, limit, allowed);
         if (first) {
             vocabulary.spaced().removeFrom(allowed);
-            state.addTokensBelow(spaceNode, limit, allowed);
+            state.addTokens(space, limit, allowed);
             if (state.cost() <= limit) {
-                for (int i = trie.idCount(spaceNode) - 1; i >= 0; i--) {
-                    TokenSet.add(allowed, trie.id(spaceNode, i));
+                for (int i = trie.idCount(space) - 1; i >= 0; i--) {
+                    TokenSet.add(allowed, trie.id(space, i));
                 }
             }
         }
@@ -101,19 +101,10 @@ final class GrammarConstraint implements TokenConstraint {
             return;
         }
         byte[] bytes = vocabulary.piece(id);
-        if (!first) {
-            state = state.accept(bytes);
-            return;
-        }
+        int from = first && bytes[0] == ' ' ? 1 : 0;
         first = false;
-        if (bytes[0] != ' ') {
-            state = state.accept(bytes);
-        } else {
-            GrammarMachine.State after = state.after(bytes, 1);
-            if (after == null) {
-                throw new IllegalArgumentException("the token may not come here");
-            }
-            state = after;
+        if (from < bytes.length) {
+            state = state.accept(bytes, from);
         }
     }
 }

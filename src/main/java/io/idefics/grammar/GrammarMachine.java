@@ -1,6 +1,5 @@
 package io.idefics.grammar;
 
-import com.github.benmanes.caffeine.cache.Cache;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -35,7 +34,7 @@ final class GrammarMachine {
     private static final int MAX_STATES = 2_000;
 
     private final TokenTrie trie;
-    private final Cache<ByteState, StateTokens> known;
+    private final KnownStates known;
     private final Map<List<Group>, State> states = new ConcurrentHashMap<>();
     private final State start;
 
@@ -43,20 +42,15 @@ final class GrammarMachine {
      * Makes a machine.
      *
      * @param root what the text is, after {@link Nodes#settle}
-     * @param known what is known of automata, by identity
      */
-    GrammarMachine(Node root, TokenTrie trie, Cache<ByteState, StateTokens> known) {
-        this.trie = trie;
+    GrammarMachine(Node root, KnownStates known) {
+        this.trie = known.trie();
         this.known = known;
         this.start = expand(List.of(Frame.of(root, Frame.END, 0)));
     }
 
     State start() {
         return start;
-    }
-
-    TokenTrie trie() {
-        return trie;
     }
 
     /** The state before all that may come first in the frames. */
@@ -211,9 +205,10 @@ final class GrammarMachine {
         /**
          * Adds the tokens after which the text needs no more than {@code limit} tokens to be complete.
          *
+         * @param root the root of the trie, or the node after a space for tokens that begin with one that does not count
          * @param bits by id
          */
-        void addTokens(int limit, long[] bits) {
+        void addTokens(int root, int limit, long[] bits) {
             for (int i = 0; i < groups.size(); i++) {
                 Group group = groups.get(i);
                 int insideLimit = limit - group.followingCost;
@@ -221,23 +216,23 @@ final class GrammarMachine {
                     continue;
                 }
                 ByteState inside = group.inside();
-                StateTokens tokens = known.get(inside.canonical(), state -> StateTokens.of(state, trie));
+                StateTokens tokens = known.tokens(inside.canonical(), root);
                 if (tokens.most() + inside.slack() <= insideLimit) {
                     tokens.inside().addTo(bits);
                 } else {
-                    StateTokens.addInside(inside, insideLimit, trie, bits);
+                    StateTokens.addInside(inside, insideLimit, trie, root, bits);
                 }
                 if (tokens.ends().length > 0) {
                     State state = beyond(i);
-                    for (int end : tokens.ends()) {
-                        state.addTokensBelow(end, limit, bits);
+                    for (int end = 0; end < tokens.ends().length && !state.groups.isEmpty(); end++) {
+                        state.addTokensBelow(tokens.ends()[end], limit, bits);
                     }
                 }
             }
         }
 
         /** Adds those of these tokens whose beginning, the way to a node of the trie, already is in the text. */
-        void addTokensBelow(int node, int limit, long[] bits) {
+        private void addTokensBelow(int node, int limit, long[] bits) {
             for (int child = node + 1; child < trie.end(node); child = trie.end(child)) {
                 State state = next(trie.label(child));
                 if (state == null) {
@@ -255,13 +250,14 @@ final class GrammarMachine {
         /**
          * The state after the bytes of a token that may come.
          *
+         * @param from how many of its bytes do not count
          * @throws IllegalArgumentException if it may not
          */
-        State accept(byte[] token) {
+        State accept(byte[] token, int from) {
             Union union = new Union();
             for (int i = 0; i < groups.size(); i++) {
                 ByteState inside = groups.get(i).inside();
-                for (int at = 0; inside != null && at < token.length; at++) {
+                for (int at = from; inside != null && at < token.length; at++) {
                     inside = inside.next(token[at] & 0xFF);
                     if (inside != null && inside.accepting()) {
                         State after = beyond(i).after(token, at + 1);
@@ -281,8 +277,7 @@ final class GrammarMachine {
         }
 
         /** The state after the bytes from a position on; null if they may not come. */
-        @Nullable
-        State after(byte[] bytes, int from) {
+        private @Nullable State after(byte[] bytes, int from) {
             State state = this;
             for (int at = from; at < bytes.length && state != null; at++) {
                 state = state.next(bytes[at] & 0xFF);

@@ -17,18 +17,23 @@ import org.jspecify.annotations.Nullable;
  */
 final class Intersection {
 
-    /** The most states. */
-    private static final int MAX_STATES = 20_000;
-
     /** What finding the ways on from a state takes, compared with a step. */
     private static final int WORK = 64;
+
+    /** The most frames that are looked at for one state. */
+    private static final int MAX_STATE_WORK = 100_000;
 
     private Intersection() {}
 
     /** What came of it: a first state, no text at all, or too many states. */
     record Result(@Nullable ByteState start, boolean tooLarge) {}
 
-    static Result of(List<ByteState> parts, CompileEffort effort) {
+    /**
+     * Finds the automaton.
+     *
+     * @param maxStates the most states that it may have
+     */
+    static Result of(List<ByteState> parts, int maxStates, CompileEffort effort) {
         Map<List<ByteState>, State> states = new HashMap<>();
         Deque<State> open = new ArrayDeque<>();
         State start = new State(parts);
@@ -36,11 +41,9 @@ final class Intersection {
         open.add(start);
         while (!open.isEmpty()) {
             State state = open.remove();
-            if (states.size() > MAX_STATES || !effort.tryWork(WORK)) {
-                return new Result(null, true);
-            }
+            WalkBudget budget = new WalkBudget(MAX_STATE_WORK);
             for (int value = 0; value < 256; value++) {
-                List<ByteState> next = next(state.parts, value);
+                List<ByteState> next = next(state.parts, value, budget);
                 if (next.isEmpty()) {
                     state.add(value, null);
                     continue;
@@ -54,15 +57,18 @@ final class Intersection {
                 state.add(value, known);
             }
             state.finish();
+            if (states.size() > maxStates || budget.isSpent() || !effort.tryWork(WORK + budget.work())) {
+                return new Result(null, true);
+            }
         }
         settle(states.values());
         return new Result(start.cost() < Node.IMPOSSIBLE ? start : null, false);
     }
 
-    private static List<ByteState> next(List<ByteState> parts, int value) {
+    private static List<ByteState> next(List<ByteState> parts, int value, WalkBudget budget) {
         List<ByteState> next = new ArrayList<>(parts.size());
         for (ByteState part : parts) {
-            ByteState after = part.next(value);
+            ByteState after = part.next(value, budget);
             if (after == null) {
                 return List.of();
             }

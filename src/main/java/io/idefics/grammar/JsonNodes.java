@@ -89,9 +89,9 @@ final class JsonNodes {
                 : terminals.computeIfAbsent("string " + min + " " + max, n -> terminal(stringNode(min, max)));
     }
 
-    /** The automaton of any string of that many code points, with its quotes. */
-    ByteState stringState(int min, int max) {
-        return NodeAutomaton.of(stringNode(min, max), nodes);
+    /** The automaton of strings of that many code points, with their quotes and without needless escapes. */
+    ByteState plainStringState(int min, int max) {
+        return NodeAutomaton.of(quoted(nodes.repeat(text.plain(CodePoints.ALL), min, max)), nodes);
     }
 
     private Node stringNode(int min, int max) {

@@ -12,7 +12,7 @@ final class JsonText implements TextEncoding {
     private static final CodePoints CONTROLS = CodePoints.range(0, LAST_CONTROL);
 
     /** What may stand for itself. */
-    static final CodePoints PLAIN = CodePoints.ALL.minus(CONTROLS.or(CodePoints.of("\"\\")));
+    static final CodePoints UNESCAPED = CodePoints.ALL.minus(CONTROLS.or(CodePoints.of("\"\\")));
 
     /** Characters and the letters that stand for them after a backslash, in the same order. */
     private static final String ESCAPED = "\"\\/\b\f\n\r\t";
@@ -34,18 +34,19 @@ final class JsonText implements TextEncoding {
         Node node = known.get(set);
         if (node == null) {
             node = set.equals(CodePoints.ALL)
-                    ? nodes.choice(utf8.node(PLAIN), nodes.sequence(nodes.bytes("\\"), anyEscape()))
-                    : some(set);
+                    ? nodes.choice(utf8.node(UNESCAPED), nodes.sequence(nodes.bytes("\\"), anyEscape()))
+                    : plain(set);
             known.put(set, node);
         }
         return node;
     }
 
-    private Node some(CodePoints set) {
+    /** All characters in one form: raw where possible and else escaped. */
+    Node plain(CodePoints set) {
         ByteSet letters = ByteSet.NONE;
         for (int i = 0; i < ESCAPED.length(); i++) {
-            boolean plain = PLAIN.contains(ESCAPED.charAt(i));
-            if (set.contains(ESCAPED.charAt(i)) && !plain) {
+            boolean raw = UNESCAPED.contains(ESCAPED.charAt(i));
+            if (set.contains(ESCAPED.charAt(i)) && !raw) {
                 letters = letters.with(LETTERS.charAt(i));
             }
         }
@@ -59,18 +60,20 @@ final class JsonText implements TextEncoding {
             }
         }
         Node controls = nodes.sequence(
-                nodes.literal("u00"),
+                nodes.bytes("u"),
+                nodes.bytes("0"),
+                nodes.bytes("0"),
                 nodes.choice(
                         nodes.sequence(nodes.bytes("0"), nodes.bytes(low)),
                         nodes.sequence(nodes.bytes("1"), nodes.bytes(high))));
         Node escapes = nodes.sequence(
                 nodes.bytes("\\"),
                 low.isEmpty() && high.isEmpty() ? nodes.bytes(letters) : nodes.choice(nodes.bytes(letters), controls));
-        CodePoints plain = set.and(PLAIN);
+        CodePoints raw = set.and(UNESCAPED);
         if (letters.isEmpty() && low.isEmpty() && high.isEmpty()) {
-            return utf8.node(plain);
+            return utf8.node(raw);
         }
-        return plain.isEmpty() ? escapes : nodes.choice(utf8.node(plain), escapes);
+        return raw.isEmpty() ? escapes : nodes.choice(utf8.node(raw), escapes);
     }
 
     private static String hexDigit(int value) {
@@ -87,7 +90,8 @@ final class JsonText implements TextEncoding {
                 nodes.bytes("89abAB"),
                 hex,
                 hex,
-                nodes.literal("\\u"),
+                nodes.bytes("\\"),
+                nodes.bytes("u"),
                 nodes.bytes("dD"),
                 nodes.bytes("cdefCDEF"),
                 hex,

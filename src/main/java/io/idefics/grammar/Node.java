@@ -1,6 +1,7 @@
 package io.idefics.grammar;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A part of a grammar: a set of texts. Made by {@link Nodes}; the nodes of one grammar form a graph that leads back to
@@ -17,11 +18,15 @@ abstract sealed class Node {
     /** Numbers the nodes of one grammar. */
     final int serial;
 
+    /** Whether the empty text is one of it. */
+    final boolean nullable;
+
     /** How many tokens its cheapest text needs, at most. */
     private int cost = IMPOSSIBLE;
 
-    private Node(int serial) {
+    private Node(int serial, boolean nullable) {
         this.serial = serial;
+        this.nullable = nullable;
     }
 
     final int cost() {
@@ -51,7 +56,7 @@ abstract sealed class Node {
         static final End END = new End();
 
         private End() {
-            super(0);
+            super(0, true);
             settle();
         }
 
@@ -67,7 +72,7 @@ abstract sealed class Node {
         final ByteSet set;
 
         Bytes(int serial, ByteSet set) {
-            super(serial);
+            super(serial, false);
             this.set = set;
         }
 
@@ -86,7 +91,7 @@ abstract sealed class Node {
         final int[] costs;
 
         Literal(int serial, byte[] bytes, int[] costs) {
-            super(serial);
+            super(serial, false);
             this.bytes = bytes;
             this.costs = costs;
         }
@@ -103,7 +108,7 @@ abstract sealed class Node {
         final ByteState start;
 
         Terminal(int serial, ByteState start) {
-            super(serial);
+            super(serial, false);
             this.start = start;
         }
 
@@ -118,11 +123,19 @@ abstract sealed class Node {
 
         final List<Node> parts;
 
-        /** Cost of the parts from each position on, computed when first asked for, after all costs are final. */
-        private int[] costs = {};
+        /** What is known of the parts from each position on, found when first asked for, after all costs are final. */
+        private volatile @Nullable Rest rest;
+
+        /**
+         * By position.
+         *
+         * @param costs the cost of the parts from there on
+         * @param solid the first part from there on that costs anything; the number of parts if none does
+         */
+        private record Rest(int[] costs, int[] solid) {}
 
         Sequence(int serial, List<Node> parts) {
-            super(serial);
+            super(serial, parts.stream().allMatch(part -> part.nullable));
             this.parts = parts;
         }
 
@@ -136,15 +149,26 @@ abstract sealed class Node {
         }
 
         int costFrom(int index) {
-            int[] known = costs;
-            if (known.length == 0) {
-                known = new int[parts.size() + 1];
-                for (int i = parts.size() - 1; i >= 0; i--) {
-                    known[i] = plus(known[i + 1], parts.get(i).cost());
+            return rest().costs[index];
+        }
+
+        int solidFrom(int index) {
+            return rest().solid[index];
+        }
+
+        private Rest rest() {
+            Rest known = rest;
+            if (known == null) {
+                int size = parts.size();
+                known = new Rest(new int[size + 1], new int[size + 1]);
+                known.solid[size] = size;
+                for (int i = size - 1; i >= 0; i--) {
+                    known.costs[i] = plus(known.costs[i + 1], parts.get(i).cost());
+                    known.solid[i] = parts.get(i).cost() > 0 ? i : known.solid[i + 1];
                 }
-                costs = known;
+                rest = known;
             }
-            return known[index];
+            return known;
         }
     }
 
@@ -154,7 +178,7 @@ abstract sealed class Node {
         final List<Node> alternatives;
 
         Choice(int serial, List<Node> alternatives) {
-            super(serial);
+            super(serial, alternatives.stream().anyMatch(alternative -> alternative.nullable));
             this.alternatives = alternatives;
         }
 
@@ -176,7 +200,7 @@ abstract sealed class Node {
         final int max;
 
         Repeat(int serial, Node body, int min, int max) {
-            super(serial);
+            super(serial, min == 0);
             this.body = body;
             this.min = min;
             this.max = max;
@@ -194,7 +218,7 @@ abstract sealed class Node {
         final Rule rule;
 
         Reference(int serial, Rule rule) {
-            super(serial);
+            super(serial, false);
             this.rule = rule;
         }
 

@@ -46,7 +46,13 @@ final class NodeAutomaton {
     private static final int MAX_AMBIGUOUS_WORK = 300_000;
 
     /** The frames that are kept of each set if there are more states. */
-    private static final int MAX_FRAMES = 8;
+    private static final int MAX_FRAMES = 32;
+
+    /** The frames that are looked at to find such a set. */
+    private static final int MAX_EXPANDED = 256;
+
+    /** The frames that may be looked at to find any set of the others. */
+    private static final int MAX_EXACTLY_EXPANDED = 4_096;
 
     /** States are forgotten beyond this number; those in use live on. */
     private static final int MAX_STATES = 20_000;
@@ -71,9 +77,6 @@ final class NodeAutomaton {
         Frame frame = Frame.of(root, Frame.END, 0);
         this.unambiguous = isUnambiguous(frame, effort);
         this.exact = unambiguous || isSmall(frame, effort);
-        if (!exact) {
-            states.clear();
-        }
         this.start = startOf(frame);
     }
 
@@ -87,9 +90,13 @@ final class NodeAutomaton {
     }
 
     private State startOf(Frame frame) {
-        Expansion expansion = new Expansion();
+        Expansion expansion = expansion();
         expansion.add(frame);
         return state(expansion);
+    }
+
+    private Expansion expansion() {
+        return new Expansion(false, exact ? MAX_EXACTLY_EXPANDED : MAX_EXPANDED);
     }
 
     private State state(Expansion expansion) {
@@ -123,7 +130,7 @@ final class NodeAutomaton {
 
     /** Numbers the classes of bytes that the leaves do not tell apart; returns one byte of each. */
     private static int[] classify(Node root, byte[] classes, CompileEffort effort) {
-        Set<ByteSet> sets = new HashSet<>();
+        Set<ByteSet> sets = new LinkedHashSet<>();
         boolean[] single = new boolean[BYTES];
         Deque<Node> open = new ArrayDeque<>();
         Set<Node> seen = new HashSet<>();
@@ -170,22 +177,25 @@ final class NodeAutomaton {
 
     /** Splits each class into what is in the set and what is not; returns the number of classes. */
     private static int split(int[] numbers, ByteSet set) {
-        Map<Integer, Integer> renumbered = new HashMap<>();
+        int[] renumbered = new int[2 * BYTES];
+        int count = 0;
         for (int value = 0; value < BYTES; value++) {
             int key = numbers[value] * 2 + (set.contains(value) ? 1 : 0);
-            Integer number = renumbered.putIfAbsent(key, renumbered.size());
-            numbers[value] = number == null ? renumbered.size() - 1 : number;
+            if (renumbered[key] == 0) {
+                renumbered[key] = ++count;
+            }
+            numbers[value] = renumbered[key] - 1;
         }
-        return renumbered.size();
+        return count;
     }
 
     /** Whether the next byte always decides what it belongs to, whatever the counts of repetitions are. */
     private static boolean isUnambiguous(Frame frame, CompileEffort effort) {
         Set<Frame> seen = new HashSet<>();
         Deque<Frame> open = new ArrayDeque<>();
-        Expansion first = new Expansion(true);
+        Expansion first = new Expansion(true, MAX_EXACTLY_EXPANDED);
         first.add(frame);
-        if (!areDisjoint(first.leaves())) {
+        if (first.cut() || !areDisjoint(first.leaves())) {
             return false;
         }
         int work = 0;
@@ -195,10 +205,11 @@ final class NodeAutomaton {
             if (!seen.add(leaf)) {
                 continue;
             }
-            Expansion next = new Expansion(true);
+            Expansion next = new Expansion(true, MAX_EXACTLY_EXPANDED);
             next.add(leaf.below());
             work += next.effort() + 1;
-            if (work > MAX_AMBIGUOUS_WORK || !effort.tryWork(next.effort() + 1) || !areDisjoint(next.leaves())) {
+            effort.work(next.effort() + 1);
+            if (work > MAX_AMBIGUOUS_WORK || next.cut() || !areDisjoint(next.leaves())) {
                 return false;
             }
             open.addAll(next.leaves());
@@ -224,7 +235,7 @@ final class NodeAutomaton {
     private boolean isSmall(Frame frame, CompileEffort effort) {
         Map<Set<Frame>, Boolean> seen = new HashMap<>();
         Deque<Set<Frame>> open = new ArrayDeque<>();
-        Expansion first = new Expansion();
+        Expansion first = new Expansion(false, MAX_EXACTLY_EXPANDED);
         first.add(frame);
         open.add(first.leaves());
         int work = 0;
@@ -234,10 +245,14 @@ final class NodeAutomaton {
                 continue;
             }
             for (int representative : representatives) {
-                Expansion next = step(frames, representative);
+                Expansion next = new Expansion(false, MAX_EXACTLY_EXPANDED);
+                step(frames, representative, next);
                 int steps = frames.size() + next.effort() + 1;
                 work += steps;
-                if (work > MAX_AMBIGUOUS_WORK || !effort.tryWork(steps) || seen.size() > MAX_AMBIGUOUS_STATES) {
+                if (work > MAX_AMBIGUOUS_WORK
+                        || next.cut()
+                        || !effort.tryWork(steps)
+                        || seen.size() > MAX_AMBIGUOUS_STATES) {
                     return false;
                 }
                 if (!next.leaves().isEmpty()) {
@@ -248,8 +263,7 @@ final class NodeAutomaton {
         return true;
     }
 
-    private static Expansion step(Iterable<Frame> frames, int value) {
-        Expansion next = new Expansion();
+    private static void step(Iterable<Frame> frames, int value, Expansion next) {
         for (Frame frame : frames) {
             if (frame.node instanceof Literal literal) {
                 if ((literal.bytes[frame.index] & 0xFF) == value) {
@@ -263,7 +277,6 @@ final class NodeAutomaton {
                 next.add(frame.below());
             }
         }
-        return next;
     }
 
     /** A frame whose counts are cut to what one token can tell apart; itself if they all are small. */
@@ -324,10 +337,23 @@ final class NodeAutomaton {
         @Override
         @Nullable
         State next(int value) {
+            return next(value, null);
+        }
+
+        @Override
+        @Nullable
+        State next(int value, @Nullable WalkBudget budget) {
             int number = classes[value] & 0xFF;
             Object known = next[number];
             if (known == null) {
-                Expansion expansion = step(List.of(frames), representatives[number]);
+                if (budget != null && !exact && budget.isSpent()) {
+                    return null;
+                }
+                Expansion expansion = expansion();
+                step(List.of(frames), representatives[number], expansion);
+                if (budget != null) {
+                    budget.spend(frames.length + expansion.effort());
+                }
                 known = expansion.leaves().isEmpty() && !expansion.complete() ? DEAD : state(expansion);
                 next[number] = known;
             }

@@ -10,7 +10,6 @@ import io.idefics.grammar.Node.Terminal;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -148,7 +147,11 @@ final class Nodes {
 
     /** A node between {@code min} and {@code max} times. */
     Node repeat(Node node, int min, int max) {
-        boolean skippable = isNullable(node);
+        boolean skippable = node.nullable;
+        if (node instanceof Repeat repeat && repeat.min <= 1 && repeat.max == Node.UNBOUNDED && max > 0) {
+            // Any number of times any number of times.
+            return repeat.min == 0 || min == 1 ? node : repeat(repeat.body, min, Node.UNBOUNDED);
+        }
         Node body = skippable ? nonEmpty(node) : node;
         if (max == 0 || body == empty) {
             return empty;
@@ -165,12 +168,15 @@ final class Nodes {
 
     /** Computes the costs of all nodes once all rules are defined. */
     void settle() {
-        all.sort(Comparator.comparingInt(node -> node.serial));
         boolean changed = true;
         while (changed) {
             changed = false;
             for (Node node : all) {
                 changed |= node.settle();
+            }
+            // Long chains of references may lead either way.
+            for (int i = all.size() - 1; i >= 0; i--) {
+                changed |= all.get(i).settle();
             }
             effort.work(all.size());
         }
@@ -185,22 +191,9 @@ final class Nodes {
         return node;
     }
 
-    static boolean isNullable(Node node) {
-        if (node instanceof Sequence sequence) {
-            return sequence.parts.stream().allMatch(Nodes::isNullable);
-        }
-        if (node instanceof Choice choice) {
-            return choice.alternatives.stream().anyMatch(Nodes::isNullable);
-        }
-        if (node instanceof Repeat repeat) {
-            return repeat.min == 0;
-        }
-        return false;
-    }
-
     /** The texts of a node but the empty one. */
     private Node nonEmpty(Node node) {
-        if (!isNullable(node)) {
+        if (!node.nullable) {
             return node;
         }
         Node known = nonEmpty.get(node);

@@ -31,7 +31,7 @@ final class OtherNames {
         State root = new State(inside, end);
         for (String name : names) {
             effort.size(name.length());
-            if (name.codePoints().allMatch(JsonText.PLAIN::contains)) {
+            if (name.codePoints().allMatch(JsonText.UNESCAPED::contains)) {
                 root.add(name.getBytes(StandardCharsets.UTF_8));
             }
         }

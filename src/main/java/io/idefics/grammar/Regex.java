@@ -46,6 +46,7 @@ sealed interface Regex {
         return kept.size() == 1 ? kept.get(0) : new Union(kept);
     }
 
+    /** A body without anchors so many times. */
     static Regex loop(Regex body, int min, int max) {
         if (body.equals(NOTHING)) {
             return min == 0 ? EMPTY : NOTHING;
@@ -55,54 +56,88 @@ sealed interface Regex {
 
     /** The texts as a whole that this expression describes; anchors hold at the ends of the text. */
     default Regex whole() {
-        Regex begun = union(List.of(afterAnchor(true), withoutAnchor(true)));
-        return union(List.of(begun.afterAnchor(false), begun.withoutAnchor(false)));
+        return atEdge(true).atEdge(false);
     }
 
     /** The texts in which this expression is found somewhere. */
     default Regex search() {
-        Regex begun = union(List.of(afterAnchor(true), sequence(List.of(ANYTHING, withoutAnchor(true)))));
-        return union(List.of(begun.afterAnchor(false), sequence(List.of(begun.withoutAnchor(false), ANYTHING))));
+        Regex begun = union(List.of(atEdge(true), sequence(List.of(ANYTHING, withoutAnchor(true)))));
+        return union(List.of(begun.atEdge(false), sequence(List.of(begun.withoutAnchor(false), ANYTHING))));
     }
 
-    /** What is left of the texts whose outermost sign on that side is the anchor. */
-    private Regex afterAnchor(boolean start) {
+    /**
+     * The texts of this expression where it stands at the beginning, or the end, of everything: the anchors of that side
+     * hold as long as nothing has come between.
+     */
+    private Regex atEdge(boolean start) {
         if (this instanceof Anchor anchor) {
-            return anchor.atStart() == start ? EMPTY : NOTHING;
+            return anchor.atStart() == start ? EMPTY : this;
+        }
+        if (!hasAnchor(start)) {
+            return this;
         }
         if (this instanceof Union union) {
             return union(union.alternatives().stream()
-                    .map(part -> part.afterAnchor(start))
+                    .map(part -> part.atEdge(start))
                     .toList());
         }
+        List<Regex> parts = ((Concatenation) this).parts();
+        List<Regex> inner =
+                parts.stream().map(part -> part.withoutAnchor(start)).toList();
+        List<Regex> alternatives = new ArrayList<>();
+        for (int i = 0; i < parts.size(); i++) {
+            int at = start ? i : parts.size() - 1 - i;
+            Regex here = parts.get(at).atEdge(start);
+            Regex rest = sequence(start ? inner.subList(at + 1, parts.size()) : inner.subList(0, at));
+            boolean nullable = here.isNullable();
+            alternatives.add(inOrder(start, nullable ? here.nonEmpty() : here, rest));
+            if (!nullable) {
+                return union(alternatives);
+            }
+        }
+        alternatives.add(EMPTY);
+        return union(alternatives);
+    }
+
+    private static Regex inOrder(boolean start, Regex edge, Regex rest) {
+        return sequence(start ? List.of(edge, rest) : List.of(rest, edge));
+    }
+
+    /** Whether the anchor of the beginning or that of the end is part of this; repetitions have none. */
+    private boolean hasAnchor(boolean start) {
+        if (this instanceof Anchor anchor) {
+            return anchor.atStart() == start;
+        }
+        if (this instanceof Union union) {
+            return union.alternatives().stream().anyMatch(part -> part.hasAnchor(start));
+        }
+        return this instanceof Concatenation concatenation
+                && concatenation.parts().stream().anyMatch(part -> part.hasAnchor(start));
+    }
+
+    /** Whether an anchor is part of this. */
+    default boolean hasAnchor() {
+        return hasAnchor(true) || hasAnchor(false);
+    }
+
+    /** The texts of this expression but the empty one. */
+    private Regex nonEmpty() {
+        if (!isNullable()) {
+            return this;
+        }
+        if (this instanceof Union union) {
+            return union(union.alternatives().stream().map(Regex::nonEmpty).toList());
+        }
         if (this instanceof Loop loop) {
-            Regex once = loop.body().afterAnchor(start);
-            if (once.equals(NOTHING)) {
-                return NOTHING;
-            }
-            Regex others = loop(loop.body().withoutAnchor(start), Math.max(0, loop.min() - 1), less(loop.max()));
-            return sequence(start ? List.of(once, others) : List.of(others, once));
+            Regex body = loop.body().nonEmpty();
+            return sequence(List.of(body, loop(body, 0, less(loop.max()))));
         }
-        if (this instanceof Concatenation concatenation) {
-            List<Regex> parts = concatenation.parts();
-            List<Regex> alternatives = new ArrayList<>();
-            for (int i = 0; i < parts.size(); i++) {
-                int at = start ? i : parts.size() - 1 - i;
-                Regex here = parts.get(at).afterAnchor(start);
-                if (!here.equals(NOTHING)) {
-                    List<Regex> rest = start ? parts.subList(at + 1, parts.size()) : parts.subList(0, at);
-                    List<Regex> all = new ArrayList<>();
-                    rest.forEach(part -> all.add(part.withoutAnchor(start)));
-                    all.add(start ? 0 : all.size(), here);
-                    alternatives.add(sequence(all));
-                }
-                if (!parts.get(at).isNullable()) {
-                    break;
-                }
-            }
-            return union(alternatives);
+        List<Regex> parts = ((Concatenation) this).parts();
+        List<Regex> alternatives = new ArrayList<>();
+        for (int i = 0; i < parts.size(); i++) {
+            alternatives.add(sequence(List.of(parts.get(i).nonEmpty(), sequence(parts.subList(i + 1, parts.size())))));
         }
-        return NOTHING;
+        return union(alternatives);
     }
 
     /** The texts that do not need the anchor. */
@@ -114,9 +149,6 @@ sealed interface Regex {
             return union(union.alternatives().stream()
                     .map(part -> part.withoutAnchor(start))
                     .toList());
-        }
-        if (this instanceof Loop loop) {
-            return loop(loop.body().withoutAnchor(start), loop.min(), loop.max());
         }
         if (this instanceof Concatenation concatenation) {
             return sequence(concatenation.parts().stream()

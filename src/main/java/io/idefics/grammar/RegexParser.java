@@ -132,9 +132,16 @@ final class RegexParser {
         if (atom instanceof Regex.Anchor) {
             throw invalid("repeats an anchor at position " + from);
         }
+        boolean anchored = atom.hasAnchor();
+        if (anchored && max > 1) {
+            throw unsupported("an anchor within a repetition", from);
+        }
         take('?'); // A lazy repetition has the same texts.
         if (at < pattern.length() && "*+?{".indexOf(peek()) >= 0) {
             throw invalid("has nothing to repeat at position " + at);
+        }
+        if (anchored) {
+            return max == 0 ? Regex.EMPTY : min == 1 ? atom : Regex.union(List.of(atom, Regex.EMPTY));
         }
         return Regex.loop(atom, min, max);
     }

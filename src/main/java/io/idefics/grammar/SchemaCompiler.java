@@ -27,8 +27,11 @@ final class SchemaCompiler {
     /** The most optional properties of an object: each position between them may go on with any of the later ones. */
     private static final int MAX_OPTIONAL = 500;
 
-    /** The characters that strings may have where their length and their pattern or format cannot be followed at once. */
-    private static final int FALLBACK_LENGTH = 200;
+    /**
+     * Following a length together with a pattern or a format takes states for each character, so strings then have at
+     * most so many characters more than they must have: the first of these numbers that keeps to the states beside it.
+     */
+    private static final int[][] LENGTHS_AND_STATES = {{1_000, 5_000}, {250, 20_000}, {60, 20_000}};
 
     /** A schema that others refer to, for the types that are left at that place. */
     private record Target(String pointer, Set<SchemaType> types) {}
@@ -313,18 +316,16 @@ final class SchemaCompiler {
 
     /** The strings that all automata have, of some length. */
     private ByteState shared(Place place, List<ByteState> parts, int min, int max) {
-        List<ByteState> all = new ArrayList<>(parts);
         boolean bounded = min > 0 || max < Node.UNBOUNDED;
-        if (bounded) {
-            all.add(json.stringState(min, max));
+        if (!bounded && parts.size() == 1) {
+            return parts.get(0);
         }
-        if (all.size() == 1) {
-            return all.get(0);
-        }
-        Intersection.Result result = Intersection.of(all, nodes.effort());
-        if (result.tooLarge() && bounded && min < FALLBACK_LENGTH && max > FALLBACK_LENGTH) {
-            all.set(parts.size(), json.stringState(min, FALLBACK_LENGTH));
-            result = Intersection.of(all, nodes.effort());
+        Intersection.Result result = new Intersection.Result(null, true);
+        for (int[] limits : LENGTHS_AND_STATES) {
+            if (result.tooLarge()) {
+                int most = max == Node.UNBOUNDED ? max : Math.min(max, min + limits[0]);
+                result = shared(parts, min, most, limits[1]);
+            }
         }
         if (result.tooLarge()) {
             throw error.unsupported(
@@ -337,6 +338,14 @@ final class SchemaCompiler {
             throw error.invalid(place.pointer(), "has a pattern, a format or lengths that no string satisfies at once");
         }
         return start;
+    }
+
+    private Intersection.Result shared(List<ByteState> parts, int min, int max, int maxStates) {
+        List<ByteState> all = new ArrayList<>(parts);
+        if (min > 0 || max < Node.UNBOUNDED) {
+            all.add(json.plainStringState(min, max));
+        }
+        return Intersection.of(all, maxStates, nodes.effort());
     }
 
     private Node number(Place place, boolean integer) {
@@ -501,7 +510,8 @@ final class SchemaCompiler {
     /** A name that is none of those. */
     private Node otherName(Set<String> taken) {
         ByteState plain = json.sharedState(
-                "plain string", () -> json.quoted(nodes.repeat(json.text().node(JsonText.PLAIN), 0, Node.UNBOUNDED)));
+                "unescaped string",
+                () -> json.quoted(nodes.repeat(json.text().node(JsonText.UNESCAPED), 0, Node.UNBOUNDED)));
         return nodes.terminal(OtherNames.of(taken, plain, nodes.effort()));
     }
 }

@@ -13,12 +13,20 @@ import org.jspecify.annotations.Nullable;
  */
 record StateTokens(TokenSet inside, int most, int[] ends) {
 
-    static StateTokens of(ByteState state, TokenTrie trie) {
+    /** The frames that may be looked at, each in about a tenth of a microsecond. */
+    private static final int MAX_WORK = 100_000;
+
+    /**
+     * Finds them.
+     *
+     * @param root the node of the trie that the bytes before have led to
+     */
+    static StateTokens of(ByteState state, TokenTrie trie, int root) {
         long[] bits = TokenSet.bits(trie.size());
         int[] ends = new int[16];
         int endCount = 0;
         int most = 0;
-        Walk walk = new Walk(state, trie);
+        Walk walk = new Walk(state, trie, root);
         for (int node = walk.next(); node >= 0; node = walk.next()) {
             ByteState after = walk.state();
             for (int i = trie.idCount(node) - 1; i >= 0; i--) {
@@ -36,8 +44,8 @@ record StateTokens(TokenSet inside, int most, int[] ends) {
     }
 
     /** Adds the tokens after which the automaton needs no more than {@code limit} tokens. */
-    static void addInside(ByteState state, int limit, TokenTrie trie, long[] bits) {
-        Walk walk = new Walk(state, trie);
+    static void addInside(ByteState state, int limit, TokenTrie trie, int root, long[] bits) {
+        Walk walk = new Walk(state, trie, root);
         for (int node = walk.next(); node >= 0; node = walk.next()) {
             if (trie.idCount(node) > 0 && walk.state().cost() <= limit) {
                 for (int i = trie.idCount(node) - 1; i >= 0; i--) {
@@ -51,25 +59,32 @@ record StateTokens(TokenSet inside, int most, int[] ends) {
     private static final class Walk {
 
         private final TokenTrie trie;
+        private final int root;
+        private final WalkBudget budget = new WalkBudget(MAX_WORK);
         /** The states on the way to the last node, by depth. */
         private final @Nullable ByteState[] states;
 
         private int node;
-        private int following = 1;
+        private int following;
 
-        Walk(ByteState start, TokenTrie trie) {
+        Walk(ByteState start, TokenTrie trie, int root) {
             this.trie = trie;
+            this.root = root;
+            this.following = root + 1;
             this.states = new ByteState[trie.longest() + 1];
-            this.states[0] = start;
+            this.states[trie.depth(root)] = start;
         }
 
         /** Goes to the next node; -1 after the last. */
         int next() {
             node = following;
-            while (node < trie.nodes()) {
+            while (node < trie.end(root)) {
                 int depth = trie.depth(node);
                 ByteState above = states[depth - 1];
-                ByteState state = above == null ? null : above.next(trie.label(node));
+                // Single bytes are always found, since the cheapest way on consists of them.
+                ByteState state = above == null
+                        ? null
+                        : above.next(trie.label(node), depth == trie.depth(root) + 1 ? null : budget);
                 states[depth] = state;
                 if (state != null) {
                     following = node + 1;
@@ -77,6 +92,7 @@ record StateTokens(TokenSet inside, int most, int[] ends) {
                 }
                 node = trie.end(node);
             }
+            following = node;
             return -1;
         }
 

@@ -8,14 +8,14 @@ public final class TokenGrammar {
     private final GrammarMachine machine;
     private final Vocabulary vocabulary;
     private final boolean openEnd;
-    private final int leastTokens;
+    private final int wholeCost;
 
     /** @param openEnd whether answers may be cut off wherever they are complete */
     TokenGrammar(GrammarMachine machine, Vocabulary vocabulary, boolean openEnd) {
         this.openEnd = openEnd;
         this.machine = machine;
         this.vocabulary = vocabulary;
-        this.leastTokens = new GrammarConstraint(machine, vocabulary).wholeCost() + 1;
+        this.wholeCost = GrammarConstraint.wholeCost(machine, vocabulary);
     }
 
     /**
@@ -23,16 +23,16 @@ public final class TokenGrammar {
      * left is always completed; there may be answers that take a little less.
      */
     public int leastTokens() {
-        return leastTokens;
+        return wholeCost + 1;
     }
 
     /** Holds one answer to this form. */
     public TokenConstraint constraint() {
-        return new GrammarConstraint(machine, vocabulary, true, openEnd);
+        return new GrammarConstraint(machine, vocabulary, wholeCost, true, openEnd);
     }
 
     /** Holds one answer to this form that goes on from a text, so that a space at its beginning counts. */
     public TokenConstraint continuingConstraint() {
-        return new GrammarConstraint(machine, vocabulary, false, openEnd);
+        return new GrammarConstraint(machine, vocabulary, wholeCost, false, openEnd);
     }
 }

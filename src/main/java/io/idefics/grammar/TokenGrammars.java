@@ -34,18 +34,11 @@ public final class TokenGrammars {
     private static final String WITHOUT = "without";
     private static final int KEPT_GRAMMARS = 64;
 
-    /** Each takes up to an eighth of a byte for each token of the vocabulary. */
-    private static final int KEPT_STATES = 4_096;
-
     private record Format(String kind, Object form) {}
 
     private final Vocabulary vocabulary;
     private final SharedAutomata shared = new SharedAutomata();
-    private final Cache<ByteState, StateTokens> knownStates = Caffeine.newBuilder()
-            .weakKeys()
-            .maximumSize(KEPT_STATES)
-            .executor(Runnable::run)
-            .build();
+    private final KnownStates known;
     private final Cache<Format, TokenGrammar> compiled = Caffeine.newBuilder()
             .maximumSize(KEPT_GRAMMARS)
             .executor(Runnable::run)
@@ -63,8 +56,9 @@ public final class TokenGrammars {
 
     TokenGrammars(List<byte @Nullable []> pieces, Collection<Integer> stopIds) {
         TokenTrie trie = new TokenTrie(pieces);
+        this.known = new KnownStates(trie);
         long[] spaced = TokenSet.bits(trie.size());
-        int space = trie.child(0, ' ');
+        int space = known.space();
         for (int node = space; node < trie.end(space); node++) {
             for (int i = 0; i < trie.idCount(node); i++) {
                 TokenSet.add(spaced, trie.id(node, i));
@@ -160,8 +154,7 @@ public final class TokenGrammars {
             if (root.cost() >= Node.IMPOSSIBLE) {
                 throw invalid(param + " cannot be satisfied by any text that ends.", param);
             }
-            return new TokenGrammar(
-                    new GrammarMachine(root, vocabulary.trie(), knownStates), vocabulary, kind.equals(WITHOUT));
+            return new TokenGrammar(new GrammarMachine(root, known), vocabulary, kind.equals(WITHOUT));
         });
     }
 
