@@ -6,11 +6,10 @@ import io.idefics.grammar.Node.Reference;
 import io.idefics.grammar.Node.Repeat;
 import io.idefics.grammar.Node.Sequence;
 import io.idefics.grammar.Node.Terminal;
-import java.util.Comparator;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
-import java.util.PriorityQueue;
-import java.util.Queue;
 import java.util.Set;
 
 /**
@@ -28,19 +27,14 @@ final class Expansion {
     /** The most frames that are looked at. */
     private static final int MAX_FRAMES = 50_000;
 
-    /** A frame and when it was found. */
-    private record Found(Frame frame, int number) {}
-
-    /** Cheaper frames first, then those found later: where frames are too many, the cheapest way is soon found. */
-    private final Queue<Found> open = new PriorityQueue<>(Comparator.<Found>comparingInt(found -> found.frame().cost)
-            .thenComparing(Found::number, Comparator.reverseOrder()));
-
+    private final Deque<Frame> open = new ArrayDeque<>();
     private final Set<Frame> seen = new HashSet<>();
     private final Set<Frame> leaves = new LinkedHashSet<>();
     private final boolean countless;
     private final int limit;
     private boolean complete;
     private boolean cut;
+    private int expanded;
 
     Expansion() {
         this(false, MAX_FRAMES);
@@ -74,7 +68,7 @@ final class Expansion {
 
     /** How many frames were looked at. */
     int effort() {
-        return seen.size();
+        return expanded;
     }
 
     void addLeaf(Frame frame) {
@@ -85,22 +79,22 @@ final class Expansion {
     void add(Frame frame) {
         visit(frame);
         boolean cheapestFound = false;
-        for (Found found = open.poll(); found != null; found = open.poll()) {
-            Frame next = found.frame();
-            if (seen.size() > limit) {
+        for (Frame next = open.poll(); next != null; next = open.poll()) {
+            if (expanded >= limit) {
                 cut = true;
                 if (cheapestFound || next.cost > frame.cost) {
-                    open.clear();
-                    return;
+                    seen.remove(next); // another frame may need it for its cheapest way
+                    continue;
                 }
             }
+            expanded++;
             cheapestFound |= expand(next) && next.cost == frame.cost;
         }
     }
 
     private void visit(Frame frame) {
         if (frame.cost < Node.IMPOSSIBLE && seen.add(frame)) {
-            open.add(new Found(frame, seen.size()));
+            open.push(frame);
         }
     }
 

@@ -173,7 +173,7 @@ final class SchemaCompiler {
             if (value.isContainerNode()) {
                 alternatives.add(constant(value));
             } else {
-                scalars.add(written(value));
+                scalars.add(written(value, !types.contains(SchemaType.NUMBER)));
             }
         }
         if (!scalars.isEmpty()) {
@@ -196,20 +196,17 @@ final class SchemaCompiler {
         value.forEach(part -> requireWritable(place, part, depth + 1));
     }
 
-    private static String written(JsonNode scalar) {
-        if (scalar.isNumber() && SchemaType.INTEGER.has(scalar)) {
-            BigDecimal value = scalar.decimalValue();
-            if (value.precision() - value.scale() <= JsonNodes.MAX_INTEGER_DIGITS) {
-                return value.toBigInteger().toString();
-            }
-        }
-        return scalar.toString();
+    /** A value as the schema has it, since not every validator knows that 1.0 is 1; but integers without a fraction. */
+    private static String written(JsonNode scalar, boolean integer) {
+        return integer && scalar.isNumber()
+                ? scalar.decimalValue().toBigInteger().toString()
+                : scalar.toString();
     }
 
     /** One value, with the usual spaces or without. */
     private Node constant(JsonNode value) {
         if (!value.isContainerNode()) {
-            return json.fixed(written(value));
+            return json.fixed(value.toString());
         }
         boolean object = value.isObject();
         if (value.isEmpty()) {

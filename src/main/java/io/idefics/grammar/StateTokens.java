@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  */
 record StateTokens(TokenSet inside, int most, int[] ends) {
 
-    /** The frames that may be looked at, each in about a tenth of a microsecond. */
-    private static final int MAX_WORK = 100_000;
+    /** The frames that may be looked at, each in less than a microsecond. */
+    private static final int MAX_WORK = 25_000;
 
     /**
      * Finds them.
