@@ -33,8 +33,6 @@ public final class IdeficsProcessor {
     }
 
     private static final String MESSAGES = "messages";
-    private static final ProcessorOptions VERBATIM =
-            new ProcessorOptions(false, false, OptionalInt.empty(), OptionalInt.empty());
 
     private final IdeficsTokenizer tokenizer;
     private final SpecialTokens special;
@@ -48,7 +46,7 @@ public final class IdeficsProcessor {
     public IdeficsProcessor(IdeficsTokenizer tokenizer, boolean addEndOfUtteranceToken) {
         this.tokenizer = tokenizer;
         this.special = tokenizer.specialTokens();
-        this.defaults = new ProcessorOptions(addEndOfUtteranceToken, false, OptionalInt.empty(), OptionalInt.empty());
+        this.defaults = ProcessorOptions.verbatim(addEndOfUtteranceToken);
     }
 
     /** What the reference does if nothing else is asked for. */
@@ -99,7 +97,7 @@ public final class IdeficsProcessor {
      *     even encoded
      */
     public PreparedPrompt prepare(List<PromptItem> prompt, int maxTokens) {
-        List<Segment> segments = merged(segments(prompt, VERBATIM));
+        List<Segment> segments = merged(segments(prompt, ProcessorOptions.verbatim(false)));
         long leastTokens = segments.stream()
                 .mapToLong(s -> s.isText() ? tokenizer.leastTokens(s.text()) : 1)
                 .sum();
@@ -130,8 +128,7 @@ public final class IdeficsProcessor {
             OptionalInt truncateTo,
             int maxTokens,
             String param) {
-        String text = fullText(
-                prompt, new ProcessorOptions(addEndOfUtteranceToken, false, OptionalInt.empty(), OptionalInt.empty()));
+        String text = fullText(prompt, ProcessorOptions.verbatim(addEndOfUtteranceToken));
         if (text.length() > IdeficsTokenizer.MAX_TEXT_LENGTH) {
             throw tooLong("at least " + tokenizer.leastTokens(text), maxTokens, param);
         }

@@ -12,4 +12,10 @@ import java.util.OptionalInt;
  * @param padTo the least length of the batch ({@code padding="max_length"}); empty pads to the longest prompt
  */
 public record ProcessorOptions(
-        boolean addEndOfUtteranceToken, boolean addEosToken, OptionalInt truncateTo, OptionalInt padTo) {}
+        boolean addEndOfUtteranceToken, boolean addEosToken, OptionalInt truncateTo, OptionalInt padTo) {
+
+    /** Nothing added at the end, cut off or padded. */
+    public static ProcessorOptions verbatim(boolean addEndOfUtteranceToken) {
+        return new ProcessorOptions(addEndOfUtteranceToken, false, OptionalInt.empty(), OptionalInt.empty());
+    }
+}

@@ -10,13 +10,9 @@ import io.idefics.processing.PromptItem;
 import io.idefics.service.ModelHost.Parts;
 import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalInt;
 
 /** Prompts of requests to tokens. */
 final class Prompts {
-
-    private static final ProcessorOptions VERBATIM =
-            new ProcessorOptions(false, false, OptionalInt.empty(), OptionalInt.empty());
 
     private Prompts() {}
 
@@ -92,18 +88,12 @@ final class Prompts {
 
     private static String text(Prompt prompt, int[] ids, Parts parts) {
         if (prompt instanceof Prompt.Conversation conversation) {
-            return parts.processor().fullText(items(conversation, parts), VERBATIM);
+            return parts.processor().fullText(items(conversation, parts), ProcessorOptions.verbatim(false));
         }
         return prompt instanceof Prompt.Interleaved interleaved
                         && interleaved.truncateTo().isEmpty()
                 ? parts.processor()
-                        .fullText(
-                                items(interleaved),
-                                new ProcessorOptions(
-                                        interleaved.addEndOfUtteranceToken(),
-                                        false,
-                                        OptionalInt.empty(),
-                                        OptionalInt.empty()))
+                        .fullText(items(interleaved), ProcessorOptions.verbatim(interleaved.addEndOfUtteranceToken()))
                 : parts.tokenizer().decode(ids, false);
     }
 

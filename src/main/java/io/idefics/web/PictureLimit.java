@@ -25,7 +25,11 @@ public record PictureLimit(int max) {
 
     /** Refuses texts and pictures with more. */
     public void checkParts(Stream<ContentPart> parts, String path) {
-        long images = parts.filter(ContentPart.ImageRef.class::isInstance).count();
+        checkCount(parts.filter(ContentPart.ImageRef.class::isInstance).count(), path);
+    }
+
+    /** Refuses more. */
+    public void checkCount(long images, String path) {
         if (images > max) {
             throw new GenerationException(
                     ErrorType.INVALID_VALUE,

@@ -5,6 +5,7 @@ import io.idefics.web.JsonField;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,20 +21,20 @@ public final class FormatReader {
 
     static OutputFormat read(JsonField root) {
         List<Map.Entry<JsonField, OutputFormat>> given = new ArrayList<>();
-        add(given, root.get("response_format"), responseFormat(root.get("response_format")));
+        add(given, root.get("response_format"), FormatReader::responseFormat);
         JsonField structured = root.get("structured_outputs");
         if (structured.isPresent()) {
             structured.requireObject();
-            add(given, structured.get("json"), schema(structured.get("json")));
-            add(given, structured.get("json_object"), object(structured.get("json_object")));
-            add(given, structured.get("regex"), regex(structured.get("regex")));
-            add(given, structured.get("choice"), choice(structured.get("choice")));
+            add(given, structured.get("json"), FormatReader::schema);
+            add(given, structured.get("json_object"), FormatReader::object);
+            add(given, structured.get("regex"), FormatReader::regex);
+            add(given, structured.get("choice"), FormatReader::choice);
             refuse(structured.get("grammar"));
             refuse(structured.get("structural_tag"));
         }
-        add(given, root.get("guided_json"), schema(root.get("guided_json")));
-        add(given, root.get("guided_regex"), regex(root.get("guided_regex")));
-        add(given, root.get("guided_choice"), choice(root.get("guided_choice")));
+        add(given, root.get("guided_json"), FormatReader::schema);
+        add(given, root.get("guided_regex"), FormatReader::regex);
+        add(given, root.get("guided_choice"), FormatReader::choice);
         refuse(root.get("guided_grammar"));
         if (given.size() > 1) {
             JsonField second = given.get(1).getKey();
@@ -52,8 +53,12 @@ public final class FormatReader {
         return words;
     }
 
+    /** Adds the form that a field asks for, if it is there and asks for one. */
     private static void add(
-            List<Map.Entry<JsonField, OutputFormat>> given, JsonField field, @Nullable OutputFormat format) {
+            List<Map.Entry<JsonField, OutputFormat>> given,
+            JsonField field,
+            Function<JsonField, @Nullable OutputFormat> reader) {
+        OutputFormat format = field.isPresent() ? reader.apply(field) : null;
         if (format != null) {
             given.add(Map.entry(field, format));
         }
@@ -66,9 +71,6 @@ public final class FormatReader {
     }
 
     private static @Nullable OutputFormat responseFormat(JsonField field) {
-        if (!field.isPresent()) {
-            return null;
-        }
         JsonField type = field.requireObject().get("type");
         return switch (type.string()) {
             case "text" -> null;
@@ -90,10 +92,7 @@ public final class FormatReader {
     }
 
     /** A schema as an object, or as a string that holds one. */
-    private static @Nullable OutputFormat schema(JsonField field) {
-        if (!field.isPresent()) {
-            return null;
-        }
+    public static OutputFormat schema(JsonField field) {
         String schema =
                 field.isString() ? field.string() : field.requireObject().node().toString();
         return new OutputFormat.JsonSchema(schema, false, field.path());
@@ -103,20 +102,15 @@ public final class FormatReader {
         return ParameterReader.flag(field) ? new OutputFormat.JsonObject() : null;
     }
 
-    private static @Nullable OutputFormat regex(JsonField field) {
-        if (!field.isPresent()) {
-            return null;
-        }
+    /** A regular expression, of a bounded length. */
+    public static OutputFormat regex(JsonField field) {
         if (field.string().length() > MAX_PATTERN_LENGTH) {
             throw field.invalidValue("at most " + MAX_PATTERN_LENGTH + " characters long");
         }
         return new OutputFormat.Regex(field.string(), field.path());
     }
 
-    private static @Nullable OutputFormat choice(JsonField field) {
-        if (!field.isPresent()) {
-            return null;
-        }
+    private static OutputFormat choice(JsonField field) {
         List<String> choices = field.elements(1, MAX_CHOICES).stream()
                 .map(element -> ParameterReader.string(element, MAX_PATTERN_LENGTH))
                 .toList();

@@ -2,11 +2,10 @@ package io.idefics.web.openai;
 
 import io.idefics.generation.ContentPart;
 import io.idefics.generation.ContentPart.ImageRef;
-import io.idefics.generation.GenerationException;
-import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
+import io.idefics.web.PictureLimit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
@@ -28,14 +27,14 @@ final class PromptReader {
     private static final Pattern PICTURE = Pattern.compile("(?:https?://|data:image/)\\S+", Pattern.CASE_INSENSITIVE);
 
     private final int maxPrompts;
-    private final int maxImages;
+    private final PictureLimit pictures;
 
     /** How all prompts of a request are read. */
     private record Form(boolean addEndOfUtteranceToken, OptionalInt truncateTo) {}
 
     PromptReader(int maxPrompts, int maxImages) {
         this.maxPrompts = maxPrompts;
-        this.maxImages = maxImages;
+        this.pictures = new PictureLimit(maxImages);
     }
 
     /** The prompts of a request, at least one, in order. */
@@ -49,12 +48,7 @@ final class PromptReader {
                 fields.stream().map(prompt -> prompt(prompt, form)).toList();
         long images =
                 prompts.stream().mapToLong(prompt -> prompt.images().size()).sum();
-        if (images > maxImages) {
-            throw new GenerationException(
-                    ErrorType.INVALID_VALUE,
-                    field.path() + " has " + images + " pictures but may have at most " + maxImages + ".",
-                    field.path());
-        }
+        pictures.checkCount(images, field.path());
         return prompts;
     }
 

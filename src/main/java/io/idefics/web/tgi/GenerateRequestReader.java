@@ -19,6 +19,7 @@ import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
 import io.idefics.web.WebProperties;
+import io.idefics.web.openai.FormatReader;
 import io.idefics.web.openai.ParameterReader;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +37,6 @@ public final class GenerateRequestReader {
 
     static final int MAX_TOP_TOKENS = 20;
     static final int MAX_FACTOR = 100;
-    static final int MAX_PATTERN_LENGTH = 10_000;
 
     /** Drawn seeds are below 2^53, so that every JSON parser reads them exactly. */
     private static final long SEEDS = 1L << 53;
@@ -184,26 +184,12 @@ public final class GenerateRequestReader {
         JsonField type = grammar.requireObject().get("type");
         JsonField value = grammar.get("value");
         return switch (type.string()) {
-            case "json" -> schema(value);
-            case "json_object" -> value.isPresent() ? schema(value) : new OutputFormat.JsonObject();
-            case "json_schema" -> schema(value.requireObject().get("schema"));
-            case "regex" -> regex(value);
+            case "json" -> FormatReader.schema(value);
+            case "json_object" -> value.isPresent() ? FormatReader.schema(value) : new OutputFormat.JsonObject();
+            case "json_schema" -> FormatReader.schema(value.requireObject().get("schema"));
+            case "regex" -> FormatReader.regex(value);
             default -> throw type.invalidValue("'json', 'json_object', 'json_schema' or 'regex'");
         };
-    }
-
-    /** A schema as an object, or as a string that holds one. */
-    private static OutputFormat schema(JsonField field) {
-        String schema =
-                field.isString() ? field.string() : field.requireObject().node().toString();
-        return new OutputFormat.JsonSchema(schema, false, field.path());
-    }
-
-    private static OutputFormat regex(JsonField field) {
-        if (field.string().length() > MAX_PATTERN_LENGTH) {
-            throw field.invalidValue("at most " + MAX_PATTERN_LENGTH + " characters long");
-        }
-        return new OutputFormat.Regex(field.string(), field.path());
     }
 
     private static void refuseUnsupported(JsonField parameters) {
