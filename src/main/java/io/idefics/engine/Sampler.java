@@ -70,7 +70,6 @@ final class Sampler {
             scratch.logprobs().read(logits, topLogprobs, scratch.top());
         }
         if (constraint != null) {
-            argmax(logits); // a fault of the model must not be hidden
             constraint.mask(logits, maxTokens - generated);
         }
         edit(logits);

@@ -8,7 +8,8 @@ public interface TokenConstraint {
 
     /**
      * Sets the logits of all tokens that may not come next to negative infinity. Tokens that end the sequence may come
-     * where the text is complete. At least one token is left.
+     * where the text is complete. At least one token is left. NaN and positive infinity stay, as a fault of the model must
+     * not be hidden.
      *
      * @param logits one value a token of the vocabulary
      * @param remaining how many tokens may still be generated, this one and the one that ends the sequence included; a
