@@ -1,10 +1,14 @@
 package io.idefics.admission;
 
+import io.idefics.generation.Account;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Work;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 
 /** The right of one request to be served, with the memory that it has; closing it again has no effect. */
-public final class Permit implements AutoCloseable {
+public final class Permit implements Account, AutoCloseable {
 
     private final MemoryBudget memory;
     private final Runnable release;
@@ -33,6 +37,14 @@ public final class Permit implements AutoCloseable {
         }
         held = bytes;
     }
+
+    @Override
+    public CompletionStage<Void> reserve(Work work) {
+        return CompletableFuture.completedFuture(null);
+    }
+
+    @Override
+    public void charge(long tokens) {}
 
     @Override
     public void close() {

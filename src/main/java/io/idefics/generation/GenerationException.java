@@ -1,5 +1,6 @@
 package io.idefics.generation;
 
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /** A request that could not be served, with the reason from a closed set. */
@@ -21,6 +22,12 @@ public class GenerationException extends RuntimeException {
         INVALID_IMAGE_FORMAT,
         /** A picture has too many bytes or pixels. */
         IMAGE_TOO_LARGE,
+        /** The client has not said who it is, or not in a way that is known. */
+        UNAUTHENTICATED,
+        /** The client may not do this. */
+        FORBIDDEN,
+        /** The client has done all that it may for now. */
+        RATE_LIMITED,
         /** The service has no room for another request; try again later. */
         OVERLOADED,
         /** The model is loading or failed to load. */
@@ -31,15 +38,35 @@ public class GenerationException extends RuntimeException {
 
     private final ErrorType type;
     private final @Nullable String param;
+    private final @Nullable Duration retryAfter;
 
     public GenerationException(ErrorType type, String message, @Nullable String param) {
         this(type, message, param, null);
     }
 
     public GenerationException(ErrorType type, String message, @Nullable String param, @Nullable Throwable cause) {
+        this(type, message, param, null, cause);
+    }
+
+    private GenerationException(
+            ErrorType type,
+            String message,
+            @Nullable String param,
+            @Nullable Duration retryAfter,
+            @Nullable Throwable cause) {
         super(message, cause);
         this.type = type;
         this.param = param;
+        this.retryAfter = retryAfter;
+    }
+
+    /**
+     * A client that has done all that it may.
+     *
+     * @param retryAfter when it may do this; null where it never may, as this alone is too much
+     */
+    public static GenerationException rateLimited(String message, @Nullable Duration retryAfter) {
+        return new GenerationException(ErrorType.RATE_LIMITED, message, null, retryAfter, null);
     }
 
     public ErrorType type() {
@@ -49,5 +76,10 @@ public class GenerationException extends RuntimeException {
     /** The path of the offending field in the request, as in {@code messages[0].content}. */
     public @Nullable String param() {
         return param;
+    }
+
+    /** How long to wait before the request can succeed; null where nobody knows. */
+    public @Nullable Duration retryAfter() {
+        return retryAfter;
     }
 }

@@ -10,7 +10,7 @@ import java.util.List;
  * @param sampling how tokens are chosen
  * @param stopping when generation ends
  * @param output what the answer consists of
- * @param client who asks: clients take turns when there is not room for all; empty where nobody knows
+ * @param client who asks
  */
 public record GenerationRequest(
         String model,
@@ -18,7 +18,7 @@ public record GenerationRequest(
         SamplingParams sampling,
         StoppingCriteria stopping,
         OutputOptions output,
-        String client) {
+        Client client) {
 
     /** A request for the next turn of a conversation, of nobody in particular. */
     public GenerationRequest(
@@ -34,11 +34,11 @@ public record GenerationRequest(
                 sampling,
                 stopping,
                 OutputOptions.choices(choices, topLogprobs),
-                "");
+                Client.NOBODY);
     }
 
     /** The same request, asked by someone. */
-    public GenerationRequest withClient(String name) {
-        return new GenerationRequest(model, prompt, sampling, stopping, output, name);
+    public GenerationRequest withClient(Client client) {
+        return new GenerationRequest(model, prompt, sampling, stopping, output, client);
     }
 }

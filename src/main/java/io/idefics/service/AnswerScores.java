@@ -89,6 +89,11 @@ record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids
         return runner.apply(request).ofType(SequenceEvent.Prefilled.class);
     }
 
+    /** The tokens that are read, those of the conversation once. */
+    long tokens() {
+        return from + ids.stream().mapToLong(all -> all.length - from).sum();
+    }
+
     private Classification classification(List<SequenceEvent.Prefilled> prefilled) {
         double[] logprobs = prefilled.stream()
                 .mapToDouble(answer -> answer.promptLogprobs().stream()

@@ -1,5 +1,6 @@
 package io.idefics.service;
 
+import io.idefics.generation.Client;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.Prompt;
@@ -34,7 +35,7 @@ public interface CompletionService {
      * @param answers the answers, at least one
      * @param client who asks
      */
-    Mono<Classification> classify(String model, Prompt.Conversation conversation, List<String> answers, String client);
+    Mono<Classification> classify(String model, Prompt.Conversation conversation, List<String> answers, Client client);
 
     /** The tokens of a prompt, as {@link #complete} would run them. Pictures are not fetched. */
     Mono<RenderedPrompt> render(String model, Prompt prompt);

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.engine.TokenConstraint;
+import io.idefics.generation.Client;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationException;
@@ -14,6 +15,7 @@ import io.idefics.generation.OutputFormat;
 import io.idefics.generation.OutputOptions;
 import io.idefics.generation.Prompt;
 import io.idefics.generation.StoppingCriteria;
+import io.idefics.generation.Work;
 import io.idefics.grammar.TokenGrammar;
 import io.idefics.grammar.TokenGrammars;
 import io.idefics.image.IdeficsImageProcessor;
@@ -44,7 +46,13 @@ import reactor.core.scheduler.Scheduler;
 public final class EngineCompletionService implements CompletionService {
 
     /** A prompt and the limits that it leaves. */
-    private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable TokenGrammar grammar) {}
+    private record Plan(PreparedPrompt prompt, int maxTokens, @Nullable TokenGrammar grammar) {
+
+        Work work(GenerationRequest request) {
+            long answerTokens = (long) maxTokens * request.output().bestOf();
+            return new Work(prompt.inputIds().length, answerTokens, pictures(request.prompt(), prompt));
+        }
+    }
 
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -80,7 +88,8 @@ public final class EngineCompletionService implements CompletionService {
             Parts parts = Objects.requireNonNull(host.parts());
             return Mono.fromCallable(() -> plan(request, parts)) // before any picture is fetched
                     .subscribeOn(workers)
-                    .flatMap(plan -> images(request.prompt(), plan.prompt(), parts)
+                    .flatMap(plan -> reserved(request.client(), plan.work(request))
+                            .then(images(request.prompt(), plan.prompt(), parts))
                             .map(images -> generate(request, host, parts, plan, images)
                                     .onErrorMap(GenerationException.class, e -> located(e, request.prompt()))));
         });
@@ -88,14 +97,18 @@ public final class EngineCompletionService implements CompletionService {
 
     @Override
     public Mono<Classification> classify(
-            String model, Prompt.Conversation conversation, List<String> answers, String client) {
+            String model, Prompt.Conversation conversation, List<String> answers, Client client) {
         return Mono.defer(() -> {
             ModelHost host = registry.ready(model);
             Parts parts = Objects.requireNonNull(host.parts());
             return Mono.fromCallable(() -> AnswerScores.of(conversation, answers, parts))
                     .subscribeOn(workers)
-                    .flatMap(scores -> images(conversation, scores.prompt(), parts)
-                            .flatMap(images -> scores.compute(host.pool()::generate, images, client)));
+                    .flatMap(scores -> reserved(
+                                    client, new Work(scores.tokens(), 0, pictures(conversation, scores.prompt())))
+                            .then(images(conversation, scores.prompt(), parts))
+                            .flatMap(images -> scores.compute(host.pool()::generate, images, client.name()))
+                            .doOnNext(answer ->
+                                    client.account().charge(answer.usage().totalTokens())));
         });
     }
 
@@ -230,6 +243,16 @@ public final class EngineCompletionService implements CompletionService {
                 : failure;
     }
 
+    /** Completes when the client has room for the work; nothing of it is done before. */
+    private static Mono<Void> reserved(Client client, Work work) {
+        return Mono.fromCompletionStage(() -> client.account().reserve(work));
+    }
+
+    /** How many pictures the prompt still has. */
+    private static int pictures(Prompt prompt, PreparedPrompt prepared) {
+        return prompt.images().size() - prepared.firstImage();
+    }
+
     /** The pictures that the prompt still has, in its order; they are fetched at once and decoded as they come. */
     private Mono<List<PixelValues>> images(Prompt prompt, PreparedPrompt prepared, Parts parts) {
         List<ImageRef> all = prompt.images();
@@ -273,8 +296,10 @@ public final class EngineCompletionService implements CompletionService {
                 .toList();
         Function<Choice, GenerationEvent.PromptRead> echo =
                 promptText == null ? null : choice -> promptText.told(choice.promptLogprobs(), tellsLogprobs, texts);
-        return new Answer(choices, output.choices(), echo, prompt.inputIds().length, prompt.imageTokens())
-                .events(index -> host.pool().generate(sequence(request, index, parts, plan, ending, input)));
+        TokenMeter meter = new TokenMeter(request.client().account(), prompt.inputIds().length);
+        return meter.charged(new Answer(choices, output.choices(), echo, prompt.inputIds().length, prompt.imageTokens())
+                .events(index ->
+                        meter.counted(host.pool().generate(sequence(request, index, parts, plan, ending, input)))));
     }
 
     /** Whether the answer has a form, which also says where it ends. */
@@ -339,7 +364,7 @@ public final class EngineCompletionService implements CompletionService {
                 ranked ? Math.max(0, output.topLogprobs()) : output.topLogprobs(),
                 tellsPrompt ? 1 : SequenceRequest.NO_LOGPROBS,
                 constraint(request, plan.grammar()),
-                request.client(),
+                request.client().name(),
                 null);
     }
 }

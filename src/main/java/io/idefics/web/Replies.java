@@ -1,5 +1,7 @@
 package io.idefics.web;
 
+import io.idefics.generation.Client;
+import io.idefics.generation.Priority;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import org.springframework.http.CacheControl;
@@ -28,8 +30,13 @@ public final class Replies {
         return stream;
     }
 
-    /** Who asks: the holder of a key, of which only a hash is kept, or an address. */
-    public static String client(ServerRequest request) {
+    /** Who asks, with the permit of the request as the account. */
+    public static Client client(ServerRequest request) {
+        return new Client(clientName(request), Priority.NORMAL, AdmissionFilter.permit(request));
+    }
+
+    /** The holder of a key, of which only a hash is kept, or an address. */
+    private static String clientName(ServerRequest request) {
         String authorization = request.headers().firstHeader(HttpHeaders.AUTHORIZATION);
         String key = authorization != null ? authorization : request.headers().firstHeader("x-api-key");
         return key != null

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,6 +21,9 @@ class ErrorTableTest {
                 "INVALID_VALUE, 400, invalid_request_error, invalid_value, -",
                 "UNSUPPORTED_PARAMETER, 400, invalid_request_error, unsupported_parameter, -",
                 "CONTEXT_LENGTH_EXCEEDED, 400, invalid_request_error, context_length_exceeded, messages",
+                "UNAUTHENTICATED, 401, invalid_request_error, invalid_api_key, -",
+                "FORBIDDEN, 403, invalid_request_error, permission_denied, -",
+                "RATE_LIMITED, 429, rate_limit_error, rate_limit_exceeded, -",
                 "MODEL_NOT_FOUND, 404, invalid_request_error, model_not_found, model",
                 "INVALID_IMAGE_URL, 400, invalid_request_error, invalid_image_url, -",
                 "INVALID_IMAGE_FORMAT, 400, invalid_request_error, invalid_image_format, -",
@@ -36,7 +40,18 @@ class ErrorTableTest {
         assertThat(error.detail().code()).isEqualTo(code);
         assertThat(error.detail().param()).isEqualTo(param);
         assertThat(error.headers().getFirst("retry-after")).isEqualTo(status == 503 ? "1" : null);
-        assertThat(error.headers().getFirst("x-should-retry")).isEqualTo(status == 500 ? "false" : null);
+        assertThat(error.headers().getFirst("x-should-retry"))
+                .isEqualTo(status == 500 || status == 429 ? "false" : null);
+        assertThat(error.headers().getFirst("www-authenticate")).isEqualTo(status == 401 ? "Bearer" : null);
+    }
+
+    @Test
+    void of_rateLimitedForAWhile_tellsWhenToRetry() {
+        ApiError error = ErrorTable.of(GenerationException.rateLimited("why", Duration.ofMillis(1001)));
+
+        assertThat(error.headers().getFirst("retry-after")).isEqualTo("2");
+        assertThat(error.headers().getFirst("retry-after-ms")).isEqualTo("1001");
+        assertThat(error.headers().getFirst("x-should-retry")).isNull();
     }
 
     @ParameterizedTest
@@ -53,6 +68,9 @@ class ErrorTableTest {
     @ParameterizedTest
     @CsvSource({
         "400, invalid_request, invalid_request_error",
+        "401, invalid_api_key, invalid_request_error",
+        "403, permission_denied, invalid_request_error",
+        "429, rate_limit_exceeded, rate_limit_error",
         "404, unknown_url, invalid_request_error",
         "405, method_not_allowed, invalid_request_error",
         "406, not_acceptable, invalid_request_error",

@@ -1,5 +1,6 @@
 package io.idefics.web;
 
+import io.idefics.generation.Client;
 import io.idefics.generation.FinishReason;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
@@ -149,7 +150,7 @@ public final class ScriptedCompletionService implements CompletionService {
 
     @Override
     public Mono<Classification> classify(
-            String model, Prompt.Conversation conversation, List<String> answers, String client) {
+            String model, Prompt.Conversation conversation, List<String> answers, Client client) {
         calls.incrementAndGet();
         double logprob = -Math.log(answers.size());
         return Mono.just(new Classification(

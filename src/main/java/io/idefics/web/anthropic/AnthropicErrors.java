@@ -40,9 +40,12 @@ record AnthropicErrors(String requestId) implements ErrorDialect {
 
     private static String type(HttpStatusCode status) {
         return switch (status.value()) {
+            case 401 -> "authentication_error";
+            case 403 -> "permission_error";
             case 404 -> "not_found_error";
             case 408 -> "timeout_error";
             case 413 -> "request_too_large";
+            case 429 -> "rate_limit_error";
             case 503 -> "overloaded_error";
             default -> status.is5xxServerError() ? "api_error" : "invalid_request_error";
         };

@@ -3,6 +3,7 @@ package io.idefics.web.anthropic;
 import static io.idefics.web.openai.ParameterReader.flag;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.generation.Client;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.OutputFormat;
@@ -55,7 +56,7 @@ public final class MessagesRequestReader {
                 parameters.sampling(root),
                 new StoppingCriteria(OptionalInt.of(maxTokens), 0, stopSequences(root.get("stop_sequences"))),
                 new OutputOptions(1, 1, -1, false, format(root.get("output_config")), List.of()),
-                "");
+                Client.NOBODY);
         return new MessagesRequest(generation, maxTokens, flag(root.get("stream")));
     }
 

@@ -4,6 +4,7 @@ import static io.idefics.web.openai.ParameterReader.flag;
 import static io.idefics.web.openai.ParameterReader.integer;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.generation.Client;
 import io.idefics.generation.ContentPart;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationRequest;
@@ -65,7 +66,7 @@ public final class ChatRequestReader {
                 parameters.stopping(root, 1, OptionalInt.empty()),
                 new OutputOptions(
                         choices, choices, topLogprobs(root), false, format, FormatReader.badWords(root, format)),
-                "");
+                Client.NOBODY);
         boolean echo = flag(root.get("echo"));
         String prefix = conversation.continueFinalMessage() && echo ? lastText(conversation.messages()) : "";
         return new ChatCompletionRequest(generation, stream, includeUsage, prefix);

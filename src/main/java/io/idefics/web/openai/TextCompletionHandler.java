@@ -1,5 +1,6 @@
 package io.idefics.web.openai;
 
+import io.idefics.generation.Client;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.service.CompletionService;
@@ -50,7 +51,7 @@ public final class TextCompletionHandler {
     }
 
     /** The events of all prompts in any mixture; none comes before all prompts have turned out to be sound. */
-    private Flux<Part> parts(List<GenerationRequest> generations, String client) {
+    private Flux<Part> parts(List<GenerationRequest> generations, Client client) {
         int bestOf = generations.get(0).output().bestOf();
         return Flux.fromIterable(generations)
                 .flatMapSequential(generation -> service.prepare(generation.withClient(client)), MAX_ANSWERS_AT_ONCE)

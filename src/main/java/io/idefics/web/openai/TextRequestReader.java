@@ -4,6 +4,7 @@ import static io.idefics.web.openai.ParameterReader.flag;
 import static io.idefics.web.openai.ParameterReader.integer;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.generation.Client;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationRequest;
 import io.idefics.generation.OutputFormat;
@@ -60,7 +61,7 @@ public final class TextRequestReader {
         StoppingCriteria stopping =
                 parameters.stopping(root, output.echo() ? 0 : 1, OptionalInt.of(DEFAULT_MAX_TOKENS));
         List<GenerationRequest> generations = all.stream()
-                .map(prompt -> new GenerationRequest(model, prompt, sampling, stopping, output, ""))
+                .map(prompt -> new GenerationRequest(model, prompt, sampling, stopping, output, Client.NOBODY))
                 .toList();
         return new TextCompletionRequest(generations, stream, includeUsage, idsAsTokens);
     }

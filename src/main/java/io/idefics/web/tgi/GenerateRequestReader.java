@@ -6,6 +6,7 @@ import static io.idefics.web.openai.ParameterReader.integer;
 import static io.idefics.web.openai.ParameterReader.number;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.generation.Client;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
@@ -93,7 +94,7 @@ public final class GenerateRequestReader {
                         prefill,
                         grammar(parameters.get("grammar")),
                         List.of()),
-                "");
+                Client.NOBODY);
         return new GenerateRequest(generation, inputs.text(), flag(parameters.get("return_full_text")), details);
     }
 

@@ -63,7 +63,7 @@ class MessagesIT extends WebServerTest {
                 .containsExactly(
                         new ContentPart.ImageRef("data:image/png;base64,AA==", "messages[0].content[0].source.data"),
                         new ContentPart.ImageRef("http://host/b.png", "messages[0].content[1].source.url"));
-        assertThat(request.client()).isEqualTo("key " + Integer.toHexString("secret".hashCode()));
+        assertThat(request.client().name()).isEqualTo("key " + Integer.toHexString("secret".hashCode()));
     }
 
     @Test

@@ -55,7 +55,7 @@ class TextCompletionsIT extends WebServerTest {
                                 + "\"choices\":[{\"index\":0,\"text\":\"A red square 🟥\\n.\",\"logprobs\":null,"
                                 + "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,"
                                 + "\"total_tokens\":13,\"prompt_tokens_details\":{\"cached_tokens\":0,\"image_tokens\":0}}}");
-        assertThat(service.lastRequest().client()).isNotEmpty();
+        assertThat(service.lastRequest().client().name()).isNotEmpty();
     }
 
     @Test

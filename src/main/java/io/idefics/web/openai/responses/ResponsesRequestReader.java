@@ -5,6 +5,7 @@ import static io.idefics.web.openai.ParameterReader.flag;
 import static io.idefics.web.openai.ParameterReader.integer;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.idefics.generation.Client;
 import io.idefics.generation.ContentPart;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationRequest;
@@ -72,7 +73,7 @@ public final class ResponsesRequestReader {
                 parameters.stopping(root, "max_output_tokens", settings.maxOutputTokens(), OptionalInt.empty()),
                 new OutputOptions(
                         1, 1, logprobs ? settings.topLogprobs() : -1, false, format(textFormat(root)), List.of()),
-                "");
+                Client.NOBODY);
         return new ResponsesRequest(generation, flag(root.get("stream")), settings);
     }
 

@@ -1,0 +1,30 @@
+package io.idefics.generation;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/** What a client may still have done, from which its requests take. */
+public interface Account {
+
+    /** An account without limits. */
+    Account UNLIMITED = new Account() {
+        @Override
+        public CompletionStage<Void> reserve(Work work) {
+            return CompletableFuture.completedFuture(null);
+        }
+
+        @Override
+        public void charge(long tokens) {}
+    };
+
+    /**
+     * Takes room for work before it begins, before any picture is fetched. What was taken is given back when the request
+     * has ended.
+     *
+     * @return fails with a {@link GenerationException} where there is no room
+     */
+    CompletionStage<Void> reserve(Work work);
+
+    /** Charges tokens that were read or generated, however the request ended. */
+    void charge(long tokens);
+}
