@@ -1,19 +1,18 @@
 package io.idefics.config;
 
-import static org.springframework.web.reactive.function.server.RequestPredicates.methods;
-import static org.springframework.web.reactive.function.server.RequestPredicates.path;
-
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
 import io.idefics.web.AdmissionFilter;
 import io.idefics.web.BodyReader;
+import io.idefics.web.DialectFilter;
 import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.KeepAlive;
 import io.idefics.web.NettyCustomizer;
 import io.idefics.web.Replies;
+import io.idefics.web.RootPage;
 import io.idefics.web.SecurityHeadersFilter;
 import io.idefics.web.WebProperties;
 import io.idefics.web.WireJson;
@@ -39,7 +38,6 @@ import io.idefics.web.tgi.GenerateRequestReader;
 import io.idefics.web.tgi.InfoHandler;
 import io.idefics.web.tgi.TgiRoutes;
 import io.idefics.web.tgi.TgiTokenizeHandler;
-import java.net.URI;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.info.BuildProperties;
@@ -49,11 +47,7 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
-import org.springframework.http.HttpMethod;
-import org.springframework.http.MediaType;
 import org.springframework.web.reactive.function.server.RouterFunction;
-import org.springframework.web.reactive.function.server.RouterFunctions;
-import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Schedulers;
 
@@ -191,16 +185,12 @@ public class WebConfiguration {
     @Bean
     @Order(Ordered.HIGHEST_PRECEDENCE)
     RouterFunction<ServerResponse> rootRoute() {
-        return RouterFunctions.route()
-                .route(
-                        path("/").and(methods(HttpMethod.GET, HttpMethod.HEAD)).and(WebConfiguration::wantsPage),
-                        request -> ServerResponse.temporaryRedirect(URI.create("swagger-ui.html"))
-                                .build())
-                .build();
+        return RootPage.route();
     }
 
-    private static boolean wantsPage(ServerRequest request) {
-        return request.headers().accept().stream().anyMatch(MediaType.TEXT_HTML::equalsTypeAndSubtype);
+    @Bean
+    DialectFilter dialectFilter() {
+        return new DialectFilter(MessagesRoutes.DIALECT, TgiRoutes.DIALECT);
     }
 
     @Bean

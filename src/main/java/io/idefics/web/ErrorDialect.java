@@ -2,9 +2,6 @@ package io.idefics.web;
 
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatusCode;
-import org.springframework.web.reactive.function.server.HandlerFilterFunction;
-import org.springframework.web.reactive.function.server.ServerRequest;
-import org.springframework.web.reactive.function.server.ServerResponse;
 import org.springframework.web.server.ServerWebExchange;
 
 /** How some endpoints write their errors. Those without a dialect of their own write OpenAI's. */
@@ -18,16 +15,8 @@ public interface ErrorDialect {
     Written write(ApiError error);
 
     /** Marks a request, so that whatever fails afterwards is told in this dialect. */
-    default void mark(ServerRequest request) {
-        request.attributes().put(ErrorDialect.class.getName(), this);
-    }
-
-    /** Marks the requests that pass. */
-    default HandlerFilterFunction<ServerResponse, ServerResponse> filter() {
-        return (request, next) -> {
-            mark(request);
-            return next.handle(request);
-        };
+    default void mark(ServerWebExchange exchange) {
+        exchange.getAttributes().put(ErrorDialect.class.getName(), this);
     }
 
     /** The dialect of a request. */

@@ -1,8 +1,7 @@
 package io.idefics.web;
 
+import io.idefics.admission.Caller;
 import io.idefics.generation.Client;
-import io.idefics.generation.Priority;
-import java.net.InetSocketAddress;
 import java.time.Duration;
 import org.springframework.http.CacheControl;
 import org.springframework.http.HttpHeaders;
@@ -10,6 +9,7 @@ import org.springframework.http.MediaType;
 import org.springframework.http.server.reactive.ServerHttpResponse;
 import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
+import org.springframework.web.server.ServerWebExchange;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
@@ -32,21 +32,18 @@ public final class Replies {
 
     /** Who asks, with the permit of the request as the account. */
     public static Client client(ServerRequest request) {
-        return new Client(clientName(request), Priority.NORMAL, AdmissionFilter.permit(request));
-    }
-
-    /** The holder of a key, of which only a hash is kept, or an address. */
-    private static String clientName(ServerRequest request) {
-        String authorization = request.headers().firstHeader(HttpHeaders.AUTHORIZATION);
-        String key = authorization != null ? authorization : request.headers().firstHeader("x-api-key");
-        return key != null
-                ? "key " + Integer.toHexString(key.hashCode())
-                : request.remoteAddress().map(InetSocketAddress::getHostString).orElse("");
+        Caller caller = AccessFilter.caller(request.exchange());
+        return new Client(caller.name(), caller.priority(), AdmissionFilter.permit(request));
     }
 
     /** The id by which the client and the log know a request; empty where it has none. */
     public static String requestId(ServerRequest request) {
-        String id = request.exchange().getResponse().getHeaders().getFirst("x-request-id");
+        return requestId(request.exchange());
+    }
+
+    /** The id by which the client and the log know a request; empty where it has none. */
+    public static String requestId(ServerWebExchange exchange) {
+        String id = exchange.getResponse().getHeaders().getFirst("x-request-id");
         return id == null ? "" : id;
     }
 

@@ -1,5 +1,7 @@
 package io.idefics.web;
 
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
 import org.springframework.http.HttpHeaders;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebFilter;
@@ -7,6 +9,7 @@ import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 
 /** Tells browsers to trust the content type and to keep the page out of frames. */
+@Order(Ordered.HIGHEST_PRECEDENCE)
 public final class SecurityHeadersFilter implements WebFilter {
 
     @Override

@@ -1,5 +1,6 @@
 package io.idefics.web;
 
+import io.idefics.config.AccessConfiguration;
 import io.idefics.config.AdmissionConfiguration;
 import io.idefics.config.OpenApiConfiguration;
 import io.idefics.config.WebConfiguration;
@@ -12,7 +13,7 @@ import org.springframework.context.annotation.Import;
 
 /** The HTTP interface over a scripted service; deliberately no component, so that no scan finds it. */
 @EnableAutoConfiguration
-@Import({WebConfiguration.class, AdmissionConfiguration.class, OpenApiConfiguration.class})
+@Import({WebConfiguration.class, AccessConfiguration.class, AdmissionConfiguration.class, OpenApiConfiguration.class})
 public class WebTestApplication {
 
     public static void main(String[] args) {

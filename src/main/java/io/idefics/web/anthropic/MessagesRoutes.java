@@ -5,20 +5,24 @@ import static org.springframework.web.reactive.function.server.RequestPredicates
 import static org.springframework.web.reactive.function.server.RequestPredicates.path;
 
 import io.idefics.web.AdmissionFilter;
+import io.idefics.web.DialectFilter;
 import io.idefics.web.Replies;
+import java.util.List;
 import org.springframework.http.HttpMethod;
-import org.springframework.web.reactive.function.server.HandlerFunction;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.RouterFunctions;
-import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
-import reactor.core.publisher.Mono;
+import org.springframework.web.server.ServerWebExchange;
 
 /** The endpoints of the Messages API, errors in its shape; other methods on their paths are 405. */
 public final class MessagesRoutes {
 
     private static final String MESSAGES = "/v1/messages";
     private static final String COUNT = "/v1/messages/count_tokens";
+
+    /** Where errors have Anthropic's shape. */
+    public static final DialectFilter.Rule DIALECT =
+            DialectFilter.Rule.of(List.of(MESSAGES, COUNT), MessagesRoutes::mark);
 
     private MessagesRoutes() {}
 
@@ -29,15 +33,13 @@ public final class MessagesRoutes {
                         request -> admission.filter(request, messages::create))
                 .route(path(COUNT).and(methods(HttpMethod.POST)), request -> admission.filter(request, messages::count))
                 .route(path(MESSAGES).or(path(COUNT)), only(HttpMethod.POST))
-                .filter(MessagesRoutes::marked)
                 .build();
     }
 
     /** Anthropic's clients know a request by a header of another name. */
-    private static Mono<ServerResponse> marked(ServerRequest request, HandlerFunction<ServerResponse> next) {
-        String id = Replies.requestId(request);
-        new AnthropicErrors(id).mark(request);
-        request.exchange().getResponse().getHeaders().set("request-id", id);
-        return next.handle(request);
+    private static void mark(ServerWebExchange exchange) {
+        String id = Replies.requestId(exchange);
+        new AnthropicErrors(id).mark(exchange);
+        exchange.getResponse().getHeaders().set("request-id", id);
     }
 }

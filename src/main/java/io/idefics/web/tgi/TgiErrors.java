@@ -35,6 +35,8 @@ final class TgiErrors implements ErrorDialect {
         return switch (String.valueOf(error.detail().code())) {
             case "overloaded" -> new Body(message, "overloaded");
             case "model_not_ready" -> unhealthy(message);
+            case "invalid_api_key" -> new Body(message, "authentication");
+            case "permission_denied" -> new Body(message, "permission");
             case "internal_error" -> new Body("Request failed during generation: " + message, "generation");
             default -> new Body(isMistake(error) ? "Input validation error: " + message : message, "validation");
         };

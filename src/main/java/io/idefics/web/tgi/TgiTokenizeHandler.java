@@ -46,7 +46,7 @@ public final class TgiTokenizeHandler {
      * written as text-generation-inference writes them.
      */
     public Mono<ServerResponse> tokenize(ServerRequest request, JsonNode body) {
-        TgiErrors.INSTANCE.mark(request);
+        TgiErrors.INSTANCE.mark(request.exchange());
         return Mono.defer(() -> {
             JsonField root = JsonField.root(body);
             Inputs inputs = requests.inputs(root);
