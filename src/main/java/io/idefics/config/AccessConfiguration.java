@@ -60,8 +60,8 @@ public class AccessConfiguration {
         WebEndpointProperties actuator = endpoints.getIfAvailable();
         String path = actuator == null ? "/actuator" : actuator.getBasePath();
         if (path.isEmpty() || path.equals("/")) {
-            throw new InvalidAccessException("management.endpoints.web.base-path is '" + path
-                    + "' but must not be the root, where endpoints cannot be told from the API.");
+            throw new InvalidAccessException("management.endpoints.web.base-path is the root but must be"
+                    + " another path: there endpoints cannot be told from the API.");
         }
         AccessRules rules = new AccessRules(path, properties.publicDocs(), properties.managementKeys());
         return new AccessFilter(rules, policy, keys, refusals);

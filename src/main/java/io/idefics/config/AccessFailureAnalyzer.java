@@ -45,8 +45,10 @@ final class AccessFailureAnalyzer implements FailureAnalyzer {
                             .collect(Collectors.joining(", "));
         }
         ConfigurationProperty property = failure.getProperty();
-        String value = property == null ? "" : "'" + property.getValue() + "' ";
         Class<?> type = failure.getTarget().getType().resolve(Object.class);
+        // In place of a list may stand a key.
+        boolean shown = property != null && !Iterable.class.isAssignableFrom(type);
+        String value = shown ? "'" + property.getValue() + "' " : "malformed ";
         return failure.getName() + " is " + value + "but must be of the type "
                 + type.getSimpleName().toLowerCase(Locale.ROOT);
     }

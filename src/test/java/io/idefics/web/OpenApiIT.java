@@ -59,7 +59,7 @@ class OpenApiIT extends WebServerTest {
         assertThat(docs().at("/servers/0/url").asText()).isEqualTo("/");
         assertThat(paths.at("/~1v1~1chat~1completions/post/responses").fieldNames())
                 .toIterable()
-                .containsExactlyInAnyOrder("200", "400", "404", "405", "408", "413", "415", "500", "503");
+                .containsExactlyInAnyOrder("200", "400", "401", "403", "404", "405", "408", "413", "415", "500", "503");
     }
 
     @Test
@@ -127,6 +127,7 @@ class OpenApiIT extends WebServerTest {
                         "context_length_exceeded",
                         "image_too_large",
                         "internal_error",
+                        "invalid_api_key",
                         "invalid_image_format",
                         "invalid_image_url",
                         "invalid_value",
@@ -134,6 +135,7 @@ class OpenApiIT extends WebServerTest {
                         "model_not_found",
                         "model_not_ready",
                         "overloaded",
+                        "permission_denied",
                         "request_timeout",
                         "response_not_found",
                         "unsupported_media_type",

@@ -63,7 +63,7 @@ class MessagesIT extends WebServerTest {
                 .containsExactly(
                         new ContentPart.ImageRef("data:image/png;base64,AA==", "messages[0].content[0].source.data"),
                         new ContentPart.ImageRef("http://host/b.png", "messages[0].content[1].source.url"));
-        assertThat(request.client().name()).isEqualTo("key " + Integer.toHexString("secret".hashCode()));
+        assertThat(request.client().name()).isEqualTo("address:127.0.0.1");
     }
 
     @Test
@@ -167,6 +167,14 @@ class MessagesIT extends WebServerTest {
                 case MODEL_NOT_FOUND -> {
                     assertThat(result.getStatus().value()).isEqualTo(404);
                     assertError(answer, "not_found_error", "messages: why");
+                }
+                case UNAUTHENTICATED -> {
+                    assertThat(result.getStatus().value()).isEqualTo(401);
+                    assertError(answer, "authentication_error", "messages: why");
+                }
+                case FORBIDDEN -> {
+                    assertThat(result.getStatus().value()).isEqualTo(403);
+                    assertError(answer, "permission_error", "messages: why");
                 }
                 case OVERLOADED, MODEL_NOT_READY -> {
                     assertThat(result.getStatus().value()).isEqualTo(529);

@@ -201,6 +201,12 @@ class ChatCompletionsIT extends WebServerTest {
                             .isEqualTo("1");
                     assertThat(error.get("type").asText()).isEqualTo("server_error");
                 }
+                case UNAUTHENTICATED, FORBIDDEN -> {
+                    boolean unknown = type == ErrorType.UNAUTHENTICATED;
+                    assertThat(result.getStatus().value()).isEqualTo(unknown ? 401 : 403);
+                    assertThat(error.get("type").asText()).isEqualTo("invalid_request_error");
+                    assertThat(error.get("code").asText()).isEqualTo(unknown ? "invalid_api_key" : "permission_denied");
+                }
                 default -> {
                     assertThat(result.getStatus().value()).isEqualTo(type == ErrorType.MODEL_NOT_FOUND ? 404 : 400);
                     assertThat(error.get("type").asText()).isEqualTo("invalid_request_error");

@@ -228,6 +228,9 @@ class TgiEndpointsIT extends WebServerTest {
                     assertThat(List.of(status, kind, message)).containsExactly(503, "healthcheck", "why");
                 case MODEL_NOT_FOUND ->
                     assertThat(List.of(status, kind, message)).containsExactly(404, "validation", "why");
+                case UNAUTHENTICATED ->
+                    assertThat(List.of(status, kind, message)).containsExactly(401, "authentication", "why");
+                case FORBIDDEN -> assertThat(List.of(status, kind, message)).containsExactly(403, "permission", "why");
                 default ->
                     assertThat(List.of(status, kind, message))
                             .containsExactly(422, "validation", "Input validation error: why");
