@@ -11,6 +11,10 @@ import org.jspecify.annotations.Nullable;
 /** What the limits allow to one request; its client is refused with {@link GenerationException.ErrorType#RATE_LIMITED}. */
 public final class Allowance implements Account {
 
+    /** Allows everything. */
+    public static final Allowance UNLIMITED =
+            new Allowance(Limits.unlimited(), "", new Quota(0, 0, 0, 0), Balances.UNLIMITED);
+
     /** Nobody knows when one of the requests that are running will end. */
     private static final Duration SOON = Duration.ofSeconds(1);
 

@@ -28,14 +28,30 @@ public final class ConcurrencyLimiter {
      * @throws GenerationException of type {@link ErrorType#OVERLOADED} where there is no room
      */
     public Permit acquire() {
+        return acquire(Allowance.UNLIMITED);
+    }
+
+    /**
+     * Lets one request in, for which its caller must have tokens left and a place among its own requests.
+     *
+     * @return the permit, to be closed when the answer is written or abandoned
+     * @throws GenerationException of type {@link ErrorType#RATE_LIMITED} where the caller has done what it may, and
+     *     {@link ErrorType#OVERLOADED} where there is no room
+     */
+    public Permit acquire(Allowance allowance) {
+        Runnable leave = allowance.enter();
         if (!bulkhead.tryAcquirePermission()) {
+            leave.run();
             throw new GenerationException(
                     ErrorType.OVERLOADED,
                     "The service is busy with " + bulkhead.getBulkheadConfig().getMaxConcurrentCalls()
                             + " requests, the most it admits; try again later.",
                     null);
         }
-        return new Permit(memory, bulkhead::onComplete);
+        return new Permit(memory, allowance, () -> {
+            bulkhead.onComplete();
+            leave.run();
+        });
     }
 
     /** The number of requests that could be let in now. */

@@ -39,6 +39,12 @@ public final class Limits implements AutoCloseable {
         return new Limits(properties, shared, shared);
     }
 
+    /** No limits. */
+    static Limits unlimited() {
+        LimitsProperties.Redis none = new LimitsProperties.Redis(null, Duration.ZERO, LimitsProperties.OnFailure.OPEN);
+        return of(new LimitsProperties(0, 0, 0, 0, none), new LocalCounters(System::nanoTime));
+    }
+
     /** Limits that are counted like that. */
     static Limits of(LimitsProperties properties, Counters counters) {
         return new Limits(properties, counters, null);

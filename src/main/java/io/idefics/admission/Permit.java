@@ -4,19 +4,20 @@ import io.idefics.generation.Account;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Work;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 
 /** The right of one request to be served, with the memory that it has; closing it again has no effect. */
 public final class Permit implements Account, AutoCloseable {
 
     private final MemoryBudget memory;
+    private final Account account;
     private final Runnable release;
     private long held;
     private boolean released;
 
-    Permit(MemoryBudget memory, Runnable release) {
+    Permit(MemoryBudget memory, Account account, Runnable release) {
         this.memory = memory;
+        this.account = account;
         this.release = release;
     }
 
@@ -40,11 +41,13 @@ public final class Permit implements Account, AutoCloseable {
 
     @Override
     public CompletionStage<Void> reserve(Work work) {
-        return CompletableFuture.completedFuture(null);
+        return account.reserve(work);
     }
 
     @Override
-    public void charge(long tokens) {}
+    public void charge(long tokens) {
+        account.charge(tokens);
+    }
 
     @Override
     public void close() {

@@ -42,6 +42,7 @@ final class RedisCounters implements Counters, AutoCloseable {
 
     private static final Duration PAUSE = Duration.ofSeconds(1);
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
+    private static final Duration HANDSHAKE_TIMEOUT = Duration.ofSeconds(5);
     private static final int THREADS = 2;
 
     private final ClientResources resources;
@@ -98,7 +99,7 @@ final class RedisCounters implements Counters, AutoCloseable {
     private static RedisURI parse(String url) {
         try {
             RedisURI uri = RedisURI.create(url);
-            uri.setTimeout(CONNECT_TIMEOUT);
+            uri.setTimeout(HANDSHAKE_TIMEOUT);
             return uri;
         } catch (IllegalArgumentException e) {
             // The URL may hold a password.
@@ -110,10 +111,11 @@ final class RedisCounters implements Counters, AutoCloseable {
     }
 
     private void awaitConnection() {
+        CompletableFuture<RedisBuckets> connection = connection();
         try {
-            connection().get(CONNECT_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+            connection.get(HANDSHAKE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException | TimeoutException e) {
-            failed(connection(), e);
+            failed(connection, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

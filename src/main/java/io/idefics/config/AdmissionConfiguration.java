@@ -4,6 +4,8 @@ import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.github.resilience4j.bulkhead.BulkheadRegistry;
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
+import io.idefics.admission.Limits;
+import io.idefics.admission.LimitsProperties;
 import io.idefics.web.WebProperties;
 import java.time.Duration;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -12,7 +14,7 @@ import org.springframework.context.annotation.Configuration;
 
 /** Wires admission; the bulkhead comes from the registry so that its meters are published. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties(AdmissionProperties.class)
+@EnableConfigurationProperties({AdmissionProperties.class, LimitsProperties.class})
 public class AdmissionConfiguration {
 
     @Bean
@@ -24,5 +26,10 @@ public class AdmissionConfiguration {
                 .build();
         return new ConcurrencyLimiter(
                 bulkheads.bulkhead("generation", config), properties.bodyBytes(web.maxBodyBytes()));
+    }
+
+    @Bean
+    Limits limits(LimitsProperties properties) {
+        return Limits.of(properties);
     }
 }

@@ -19,7 +19,7 @@ public interface Account {
 
     /**
      * Takes room for work before it begins, before any picture is fetched. What was taken is given back when the request
-     * has ended.
+     * has ended, except what counts by the minute.
      *
      * @return fails with a {@link GenerationException} where there is no room
      */

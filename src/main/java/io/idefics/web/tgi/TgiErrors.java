@@ -33,7 +33,7 @@ final class TgiErrors implements ErrorDialect {
     Body body(ApiError error) {
         String message = error.detail().message();
         return switch (String.valueOf(error.detail().code())) {
-            case "overloaded" -> new Body(message, "overloaded");
+            case "overloaded", "rate_limit_exceeded" -> new Body(message, "overloaded");
             case "model_not_ready" -> unhealthy(message);
             case "invalid_api_key" -> new Body(message, "authentication");
             case "permission_denied" -> new Body(message, "permission");
