@@ -23,6 +23,9 @@ public class AdmissionConfiguration {
                 .maxWaitDuration(Duration.ZERO)
                 .build();
         return new ConcurrencyLimiter(
-                bulkheads.bulkhead("generation", config), properties.bodyBytes(web.maxBodyBytes()));
+                bulkheads.bulkhead("generation", config),
+                properties.bodyBytes(web.maxBodyBytes()),
+                properties.admittedTokens(),
+                properties.shares());
     }
 }

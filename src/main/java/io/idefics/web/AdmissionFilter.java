@@ -2,6 +2,7 @@ package io.idefics.web;
 
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Permit;
+import io.idefics.generation.Priority;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatusCode;
 import org.springframework.http.ResponseCookie;
@@ -27,7 +28,7 @@ public final class AdmissionFilter implements HandlerFilterFunction<ServerRespon
     @Override
     public Mono<ServerResponse> filter(ServerRequest request, HandlerFunction<ServerResponse> next) {
         return Mono.defer(() -> {
-            Permit permit = limiter.acquire();
+            Permit permit = limiter.acquire(Priority.NORMAL);
             request.attributes().put(PERMIT, permit);
             // The answer is written after this Mono has ended, so each side releases; the second time is no-op.
             return Mono.defer(() -> next.handle(request))

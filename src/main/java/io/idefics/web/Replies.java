@@ -1,7 +1,7 @@
 package io.idefics.web;
 
+import io.idefics.admission.Permit;
 import io.idefics.generation.Client;
-import io.idefics.generation.Priority;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import org.springframework.http.CacheControl;
@@ -32,7 +32,8 @@ public final class Replies {
 
     /** Who asks, with the permit of the request as the account. */
     public static Client client(ServerRequest request) {
-        return new Client(clientName(request), Priority.NORMAL, AdmissionFilter.permit(request));
+        Permit permit = AdmissionFilter.permit(request);
+        return new Client(clientName(request), permit.priority(), permit);
     }
 
     /** The holder of a key, of which only a hash is kept, or an address. */

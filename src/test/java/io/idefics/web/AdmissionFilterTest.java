@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.idefics.admission.ConcurrencyLimiter;
+import io.idefics.admission.PriorityShares;
 import io.idefics.generation.GenerationException;
+import io.idefics.generation.Priority;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -31,7 +33,9 @@ class AdmissionFilterTest {
                             .maxConcurrentCalls(1)
                             .maxWaitDuration(Duration.ZERO)
                             .build()),
-            1000);
+            1000,
+            1000,
+            new PriorityShares(1, 1));
     private final AdmissionFilter filter = new AdmissionFilter(limiter);
     private final MockServerWebExchange exchange = MockServerWebExchange.from(MockServerHttpRequest.post("/"));
 
@@ -105,7 +109,7 @@ class AdmissionFilterTest {
 
     @Test
     void filter_noRoom_neverCallsTheHandler() {
-        limiter.acquire();
+        limiter.acquire(Priority.NORMAL);
 
         StepVerifier.create(filtered(request -> {
                     throw new AssertionError("called");
