@@ -72,12 +72,13 @@ class OverloadIT extends WebServerTest {
                                 dialect.tooMuch())));
     }
 
-    /** The service as it is, as far as admission is concerned. */
+    /** The service as it is, as far as admission is concerned, with room that is kept for requests of high priority. */
     @BeforeEach
     void reserveBeforeAnswering() {
         awaitEmpty();
+        limiter.acquire(Priority.HIGH).close();
         service.script(request -> reserved(request.client().account().reserve(WORK))
-                .thenMany(Flux.defer(() -> ScriptedCompletionService.echo(request))));
+                .thenMany(Flux.defer(() -> ScriptedCompletionService.echoWithTokens(request))));
     }
 
     @AfterEach
@@ -104,12 +105,12 @@ class OverloadIT extends WebServerTest {
     @ParameterizedTest
     @MethodSource("dialects")
     void post_noRoomForTheRequest_isRefusedBeforeItIsRead(Dialect dialect) {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 3; i++) {
             enter(0);
         }
 
         Dialect unread = new Dialect(dialect.path(), "not even read", dialect.overloaded(), 0);
-        assertRefused(unread, dialect.overloaded(), "busy with 4 requests, the most it admits");
+        assertRefused(unread, dialect.overloaded(), "busy with 3 requests, the most it admits of this priority");
         assertThat(service.calls()).isZero();
         assertHealthy();
 
@@ -134,7 +135,7 @@ class OverloadIT extends WebServerTest {
                         .getResponseBody(),
                 StandardCharsets.UTF_8);
 
-        assertThat(answer).contains("may take 1001 tokens", "at most 1000 at a time");
+        assertThat(answer).contains("may take 1001 tokens", "at most 950 at a time");
     }
 
     @Test
