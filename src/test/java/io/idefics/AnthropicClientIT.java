@@ -25,6 +25,7 @@ import com.anthropic.models.messages.TextBlockParam;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Permit;
+import io.idefics.generation.Priority;
 import io.idefics.testing.MiniEvaluation;
 import io.idefics.testing.MiniEvaluation.Reference;
 import java.io.IOException;
@@ -212,7 +213,7 @@ class AnthropicClientIT extends RunningServer {
         List<Permit> permits = new ArrayList<>();
         int free = room.available();
         for (int i = 0; i < free; i++) {
-            permits.add(room.acquire());
+            permits.add(room.acquire(Priority.NORMAL));
         }
         try {
             assertThatExceptionOfType(OverloadedException.class)

@@ -14,13 +14,28 @@ import org.springframework.validation.annotation.Validated;
  *     body is read until their answer is written
  * @param maxBodyMemory the most bytes of the bodies of all these requests together; by default an eighth of the Java heap,
  *     since a body takes several times its size while it is read
+ * @param maxAdmittedTokens the most tokens that all these requests together may take: those of the prompt and the most of
+ *     each answer, and 64 for each picture; by default 4096 for each request, and those of 64 requests at
+ *     least
+ * @param lowShare how much of requests and tokens may be in use when one of low priority is admitted, so that there is room
+ *     for higher ones; this holds once there has been a request of a higher priority
+ * @param normalShare the same for normal priority
  */
 @Validated
 @ConfigurationProperties("idefics.admission")
 public record AdmissionProperties(
-        @DefaultValue("64") @Min(1) int maxConcurrentRequests, @Nullable DataSize maxBodyMemory) {
+        @DefaultValue("64") @Min(1) int maxConcurrentRequests,
+        @Nullable DataSize maxBodyMemory,
+        @Nullable @Min(1) Long maxAdmittedTokens,
+        @DefaultValue("0.8") double lowShare,
+        @DefaultValue("0.95") double normalShare) {
 
     private static final int HEAP_SHARE = 8;
+
+    /** An answer that fills a context of 2048 tokens, and 32 pictures. */
+    private static final long REQUEST_TOKENS = 4096;
+
+    private static final int LEAST_REQUESTS = 64;
 
     /**
      * The most bytes of all bodies together.
@@ -36,5 +51,17 @@ public record AdmissionProperties(
                     + " but must be at least idefics.web.max-body-size, " + largest + " bytes");
         }
         return maxBodyMemory.toBytes();
+    }
+
+    /** The most tokens of all requests together. */
+    public long admittedTokens() {
+        return maxAdmittedTokens == null
+                ? REQUEST_TOKENS * Math.max(LEAST_REQUESTS, maxConcurrentRequests)
+                : maxAdmittedTokens;
+    }
+
+    /** How much of requests and tokens each priority may use. */
+    public PriorityShares shares() {
+        return new PriorityShares(lowShare, normalShare);
     }
 }

@@ -3,22 +3,37 @@ package io.idefics.admission;
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Priority;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.atomic.LongAdder;
 
-/** Bounds the number of requests that are served at the same time, and the memory of their bodies; nobody waits. */
+/** Bounds the number of requests that are served at the same time, their work and the memory of their bodies; nobody waits. */
 public final class ConcurrencyLimiter {
 
     private final Bulkhead bulkhead;
-    private final MemoryBudget memory;
+    private final Budget memory;
+    private final Budget work;
+    private final PriorityShares shares;
+    private final Map<Refusal, LongAdder> refusals = new EnumMap<>(Refusal.class);
 
     /**
      * Makes a limiter.
      *
      * @param bulkhead the count, which must refuse at once
      * @param bodyBytes the most bytes of all bodies together
+     * @param workTokens the most tokens that all requests together may take
+     * @param shares how much of requests and tokens each priority may use
      */
-    public ConcurrencyLimiter(Bulkhead bulkhead, long bodyBytes) {
+    public ConcurrencyLimiter(Bulkhead bulkhead, long bodyBytes, long workTokens, PriorityShares shares) {
         this.bulkhead = bulkhead;
-        this.memory = new MemoryBudget(bodyBytes);
+        this.memory = new Budget(bodyBytes);
+        this.work = new Budget(workTokens);
+        this.shares = shares;
+        for (Refusal refusal : Refusal.values()) {
+            refusals.put(refusal, new LongAdder());
+        }
     }
 
     /**
@@ -27,8 +42,8 @@ public final class ConcurrencyLimiter {
      * @return the permit, to be closed when the answer is written or abandoned
      * @throws GenerationException of type {@link ErrorType#OVERLOADED} where there is no room
      */
-    public Permit acquire() {
-        return acquire(Allowance.UNLIMITED);
+    public Permit acquire(Priority priority) {
+        return acquire(priority, Allowance.UNLIMITED);
     }
 
     /**
@@ -38,20 +53,43 @@ public final class ConcurrencyLimiter {
      * @throws GenerationException of type {@link ErrorType#RATE_LIMITED} where the caller has done what it may, and
      *     {@link ErrorType#OVERLOADED} where there is no room
      */
-    public Permit acquire(Allowance allowance) {
+    public Permit acquire(Priority priority, Allowance allowance) {
         Runnable leave = allowance.enter();
-        if (!bulkhead.tryAcquirePermission()) {
+        shares.come(priority);
+        long most = shares.most(maxRequests(), priority);
+        if (!tryAcquire(most)) {
             leave.run();
-            throw new GenerationException(
-                    ErrorType.OVERLOADED,
-                    "The service is busy with " + bulkhead.getBulkheadConfig().getMaxConcurrentCalls()
-                            + " requests, the most it admits; try again later.",
-                    null);
+            String of = most < maxRequests() ? " of this priority" : "";
+            throw refusal(Refusal.REQUESTS, "The service is busy with " + most + " requests, the most it admits" + of);
         }
-        return new Permit(memory, allowance, () -> {
+        return new Permit(this, priority, allowance, () -> {
             bulkhead.onComplete();
             leave.run();
         });
+    }
+
+    /** Counts a refusal and tells the client of it. */
+    GenerationException refusal(Refusal reason, String message) {
+        adder(reason).increment();
+        return new GenerationException(ErrorType.OVERLOADED, message + "; try again later.", null);
+    }
+
+    /** Synchronized so that of those who come at the same time no more get in than may. */
+    private synchronized boolean tryAcquire(long most) {
+        return requests() < most && bulkhead.tryAcquirePermission();
+    }
+
+    Budget memory() {
+        return memory;
+    }
+
+    Budget work() {
+        return work;
+    }
+
+    /** The most tokens that requests may have taken once one of that priority has taken its own. */
+    long mostTokens(Priority priority) {
+        return shares.most(work.capacity(), priority);
     }
 
     /** The number of requests that could be let in now. */
@@ -59,8 +97,42 @@ public final class ConcurrencyLimiter {
         return bulkhead.getMetrics().getAvailableConcurrentCalls();
     }
 
-    /** The bytes of bodies that there is room for now. */
-    long availableBytes() {
-        return memory.free();
+    /** The number of requests that are in. */
+    public int requests() {
+        return maxRequests() - available();
+    }
+
+    /** The most requests that are in at the same time. */
+    public int maxRequests() {
+        return bulkhead.getMetrics().getMaxAllowedConcurrentCalls();
+    }
+
+    /** The tokens that the requests have taken. */
+    public long tokens() {
+        return work.taken();
+    }
+
+    /** The most tokens that the requests may take together. */
+    public long maxTokens() {
+        return work.capacity();
+    }
+
+    /** The bytes of the bodies of the requests. */
+    public long bodyBytes() {
+        return memory.taken();
+    }
+
+    /** The most bytes of all bodies together. */
+    public long maxBodyBytes() {
+        return memory.capacity();
+    }
+
+    /** How often a request was refused for that reason. */
+    public long refused(Refusal reason) {
+        return adder(reason).sum();
+    }
+
+    private LongAdder adder(Refusal reason) {
+        return Objects.requireNonNull(refusals.get(reason));
     }
 }

@@ -25,7 +25,10 @@ public class AdmissionConfiguration {
                 .maxWaitDuration(Duration.ZERO)
                 .build();
         return new ConcurrencyLimiter(
-                bulkheads.bulkhead("generation", config), properties.bodyBytes(web.maxBodyBytes()));
+                bulkheads.bulkhead("generation", config),
+                properties.bodyBytes(web.maxBodyBytes()),
+                properties.admittedTokens(),
+                properties.shares());
     }
 
     @Bean

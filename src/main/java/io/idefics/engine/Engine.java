@@ -2,8 +2,13 @@ package io.idefics.engine;
 
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Priority;
 import io.idefics.model.IdeficsModel;
+import io.idefics.model.ModelInput;
 import java.time.Duration;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.IdentityHashMap;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -48,6 +53,8 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
     private final BlockingQueue<Task> inbox = new LinkedBlockingQueue<>();
     private final Set<Generation> open = ConcurrentHashMap.newKeySet();
     private final AtomicLong arrivals = new AtomicLong();
+    private final AtomicLong refused = new AtomicLong();
+    private final AtomicLong displaced = new AtomicLong();
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
     private final CompletableFuture<Void> ended = new CompletableFuture<>();
     private final Thread thread;
@@ -129,7 +136,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
 
     @Override
     public EngineStats stats() {
-        return stats;
+        return stats.refusing(refused.get(), displaced.get());
     }
 
     /**
@@ -137,8 +144,8 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
      * generated tokens, the one that ended the sequence included; cancelling it takes the sequence out before the next
      * step.
      *
-     * @return a stream that fails with {@link ErrorType#OVERLOADED} when too many sequences wait, this one has waited
-     *     too long or memory runs out, {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL}
+     * @return a stream that fails with {@link ErrorType#OVERLOADED} when too many sequences wait, this one has left the
+     *     queue for one of higher priority or waited too long, or memory runs out, {@link ErrorType#MODEL_NOT_READY} without a model and {@link ErrorType#INTERNAL}
      *     when its tokens cannot be computed
      */
     @Override
@@ -173,11 +180,8 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         }
         Generation generation = new Generation(request, sink, open, arrivals.getAndIncrement(), deadline(request));
         if (!takePlace(generation)) {
-            sink.error(new GenerationException(
-                    ErrorType.OVERLOADED,
-                    "The model '" + name + "' is busy: " + settings.maxWaitingSequences()
-                            + " requests wait already, which is the limit. Try again later.",
-                    null));
+            refused.incrementAndGet();
+            sink.error(busy());
             return;
         }
         sink.onDispose(() -> {
@@ -190,11 +194,55 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         }
     }
 
-    /** Lets a sequence wait unless too many do; one at a time, so that no two take the last place. */
+    /**
+     * Lets a sequence wait unless too many do and none of them leaves for it; one at a time, so that no two take the last
+     * place.
+     */
     private boolean takePlace(Generation generation) {
+        Generation leaving = null;
         synchronized (open) {
-            return waitingSequences() < settings.maxWaitingSequences() && open.add(generation);
+            if (waitingSequences() >= settings.maxWaitingSequences()) {
+                leaving = firstToLeave(generation.request().priority());
+                if (leaving == null) {
+                    return false;
+                }
+                leaving = open.remove(leaving) ? leaving : null; // or it has just ended, which makes room as well
+            }
+            open.add(generation);
         }
+        if (leaving != null) {
+            displaced.incrementAndGet();
+            leaving.refuse(busy());
+        }
+        return true;
+    }
+
+    /**
+     * The latest sequence of the lowest priority below that one, of those that have not begun and belong to no answer that
+     * has; null when there is none.
+     */
+    private @Nullable Generation firstToLeave(Priority priority) {
+        Set<ModelInput> begun = Collections.newSetFromMap(new IdentityHashMap<>());
+        for (Generation generation : open) {
+            if (generation.isAdmitted()) {
+                begun.add(generation.request().input());
+            }
+        }
+        return open.stream()
+                .filter(generation -> generation.request().priority().compareTo(priority) < 0
+                        && !begun.contains(generation.request().input()))
+                .min(Comparator.comparing(
+                                (Generation generation) -> generation.request().priority())
+                        .thenComparing(generation -> -generation.sequence().arrival()))
+                .orElse(null);
+    }
+
+    private GenerationException busy() {
+        return new GenerationException(
+                ErrorType.OVERLOADED,
+                "The model '" + name + "' is busy: " + settings.maxWaitingSequences()
+                        + " requests wait already, which is the limit. Try again later.",
+                null);
     }
 
     private long deadline(SequenceRequest request) {

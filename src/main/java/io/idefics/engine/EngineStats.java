@@ -19,6 +19,9 @@ package io.idefics.engine;
  * @param stepNanos their time in nanoseconds
  * @param preemptions sequences that lost their blocks to others and had to start over
  * @param nanLogits rows of logits that were not finite, each the end of a sequence
+ * @param refused sequences that were not taken because too many waited
+ * @param displaced sequences that had to leave the queue for others of higher priority
+ * @param overdue sequences that waited for their first step for too long
  */
 public record EngineStats(
         int usedBlocks,
@@ -35,10 +38,13 @@ public record EngineStats(
         long steps,
         long stepNanos,
         long preemptions,
-        long nanLogits) {
+        long nanLogits,
+        long refused,
+        long displaced,
+        long overdue) {
 
     /** Nothing yet. */
-    public static final EngineStats NONE = new EngineStats(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    public static final EngineStats NONE = new EngineStats(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     /** The levels of this one; what grows, summed up over this one and an earlier engine in the same place. */
     EngineStats after(EngineStats earlier) {
@@ -57,6 +63,32 @@ public record EngineStats(
                 steps + earlier.steps,
                 stepNanos + earlier.stepNanos,
                 preemptions + earlier.preemptions,
-                nanLogits + earlier.nanLogits);
+                nanLogits + earlier.nanLogits,
+                refused + earlier.refused,
+                displaced + earlier.displaced,
+                overdue + earlier.overdue);
+    }
+
+    /** The same with what was refused outside the engine thread. */
+    EngineStats refusing(long refused, long displaced) {
+        return new EngineStats(
+                usedBlocks,
+                cachedBlocks,
+                freeBlocks,
+                prefixHitTokens,
+                prefixMissTokens,
+                imageStateHits,
+                imageStateMisses,
+                latentHits,
+                latentMisses,
+                promptTokens,
+                generatedTokens,
+                steps,
+                stepNanos,
+                preemptions,
+                nanLogits,
+                refused,
+                displaced,
+                overdue);
     }
 }

@@ -34,6 +34,7 @@ final class Generation {
                 request.maxTokens(),
                 request.promptLogprobsFrom(),
                 request.client(),
+                request.priority(),
                 arrival,
                 deadlineNanos);
     }
@@ -108,6 +109,11 @@ final class Generation {
             events.complete();
         }
         return -1;
+    }
+
+    /** Ends the events of a sequence that was taken out of the open ones. */
+    void refuse(Throwable error) {
+        events.error(error);
     }
 
     /** Ends the events with an error, unless they have ended; any thread may do so. */

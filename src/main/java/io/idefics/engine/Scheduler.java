@@ -5,11 +5,15 @@ import io.idefics.engine.StepPlan.Kind;
 import io.idefics.engine.StepPlan.Row;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Priority;
 import io.idefics.model.PixelValues;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -29,22 +33,31 @@ final class Scheduler {
      * (Sarathi-Serve). Memory is in blocks (vLLM): a sequence is admitted when there are image slots for all pictures
      * that its tokens see and blocks for its whole prompt, beyond a watermark that the growth of others may use.
      *
-     * Who is admitted. Each client has a queue, strictly in order of arrival. The head of the client with the fewest
-     * sequences in memory is next, among equals the one that arrived first. A head that does not fit may be passed by
-     * the heads of other clients, MAX_PASSES times; from then on nobody is admitted before it. It will fit: those in
-     * memory end, and a sequence that is too large for all memory is refused when it comes. A sequence whose prompt is
-     * the same object as that of one in prefill stays in the queue until that is through, and then finds it in the cache.
+     * Who is admitted. Each client has a queue for each priority, strictly in order of arrival. The highest priority is
+     * next; of it the head of the client with the fewest sequences in memory, among equals the one that arrived first. A
+     * head that does not fit may be passed by the heads of other clients, MAX_PASSES times; from then on nobody is
+     * admitted before it. It will fit: those in memory end, and a sequence that is too large for all memory is refused
+     * when it comes. A sequence whose prompt is the same object as that of one in prefill stays in the queue until that
+     * is through, and then finds it in the cache.
+     *
+     * Lower priorities do not starve: when MAX_OVERTAKES sequences of higher priorities were admitted while some of a
+     * lower one waited, one of those is next, as if theirs were the highest. However many wait at a lower priority,
+     * together they have one of MAX_OVERTAKES + 1 admissions.
      *
      * Seats. A sequence in PREFILL or DECODE has one of maxBatchSequences seats, so all that decode fit into one step.
      * A sequence in ENCODING has memory but no seat: it takes one when its pictures are there, before newcomers do. At
      * most maxBatchSequences sequences are in ENCODING.
      *
-     * Preemption. When a decoding sequence needs a block and none is free or idle, the sequence admitted last loses its
-     * memory and goes back to the head of its client's queue; its tokens so far are prefilled again later, of which the
-     * prefix cache saves what it can. The sequence admitted first is never preempted, so there is always progress.
+     * Preemption. When a decoding sequence needs a block and none is free or idle, the sequence admitted last of those
+     * with the lowest claim loses its memory and goes back to the head of its queue; its tokens so far are prefilled
+     * again later, of which the prefix cache saves what it can. The claim of a sequence is that of its queue: its
+     * priority, and one higher after each step in which one of the queue was preempted, until one of it ends; so a low
+     * priority is not preempted again and again. The sequence admitted first of the highest claim is never preempted, so
+     * there is always progress.
      *
      * Invariants:
-     * - `running` is in order of admission; within a client that is the order of arrival.
+     * - `running` is in order of admission; within a client and priority that is the order of arrival.
+     * - Rows are planned in order of claim, so a sequence that is preempted has none yet.
      * - What a plan says counts only after complete(): a plan that failed can be dropped, and the next one repeats it.
      *   The exception is a batch in the vision tower, which is in flight until one of the encoding... methods ends it.
      * - A sequence in DECODE has a token due (cached == length) between complete() and append(), and one token to run
@@ -57,6 +70,9 @@ final class Scheduler {
 
     /** How often a head that does not fit is passed before it blocks the others. */
     static final int MAX_PASSES = 16;
+
+    /** How many sequences of higher priorities are admitted before one of a lower priority that waits. */
+    static final int MAX_OVERTAKES = 16;
 
     /** For how many tokens of a prompt logits are kept in one step. */
     static final int MAX_PROMPT_LOGITS = 64;
@@ -83,17 +99,37 @@ final class Scheduler {
         }
     }
 
-    /** The sequences of one client: those that wait, in order, and how many have memory. */
+    /** Whose turn it is. */
+    private record Turn(String client, Priority priority) {
+
+        static Turn of(Sequence sequence) {
+            return new Turn(sequence.client(), sequence.priority());
+        }
+    }
+
+    /** The sequences of one client and priority: those that wait, in order, and how many have memory. */
     private static final class Client {
 
+        final Priority priority;
         final Deque<Sequence> waiting = new ArrayDeque<>();
+        Priority claim;
         int running;
+
+        Client(Priority priority) {
+            this.priority = priority;
+            this.claim = priority;
+        }
+
+        void raiseClaim() {
+            claim = Priority.values()[Math.min(claim.ordinal() + 1, Priority.HIGH.ordinal())];
+        }
     }
 
     private final Limits limits;
     private final PrefixCache prefixes;
     private final ImageCache images;
-    private final Map<String, Client> clients = new LinkedHashMap<>();
+    private final Map<Turn, Client> clients = new LinkedHashMap<>();
+    private final Map<Priority, Integer> overtaken = new EnumMap<>(Priority.class);
     private final List<Sequence> running = new ArrayList<>();
     private int waiting;
     private long preemptions;
@@ -114,6 +150,18 @@ final class Scheduler {
     /** The sequences that have memory, in order of admission. */
     List<Sequence> running() {
         return List.copyOf(running);
+    }
+
+    /** The same in order of claim: the last one has to give way first. */
+    List<Sequence> byClaim() {
+        return running.stream()
+                .sorted(Comparator.comparing(this::claim).reversed())
+                .toList();
+    }
+
+    /** Who has a lower claim than others has to give way to them. */
+    Priority claim(Sequence sequence) {
+        return client(sequence).claim;
     }
 
     long preemptions() {
@@ -158,14 +206,14 @@ final class Scheduler {
     /** Cancels a sequence in any phase and frees all that it has; nothing happens if it has ended. */
     void remove(Sequence sequence) {
         if (sequence.phase() == Phase.WAITING) {
-            Client client = clients.get(sequence.client());
+            Client client = clients.get(Turn.of(sequence));
             if (client != null && client.waiting.remove(sequence)) {
                 waiting--;
-                forgetIfGone(sequence.client(), client);
+                forgetIfGone(client, sequence);
             }
         } else if (!sequence.isFinished()) {
             release(sequence);
-            forgetIfGone(sequence.client(), client(sequence));
+            forgetIfGone(client(sequence), sequence);
         }
         sequence.phase(Phase.FINISHED);
     }
@@ -239,6 +287,8 @@ final class Scheduler {
     /** Ends a sequence whose last token was chosen. */
     void finish(Sequence sequence) {
         requirePhase(sequence, Phase.DECODE);
+        Client client = client(sequence);
+        client.claim = client.priority;
         remove(sequence);
     }
 
@@ -289,9 +339,13 @@ final class Scheduler {
     }
 
     private void decode(List<Row> rows, List<Sequence> preempted) {
-        for (Sequence sequence : List.copyOf(running)) {
+        List<Sequence> order = byClaim();
+        Deque<Sequence> holders = new ArrayDeque<>(order);
+        for (Sequence sequence : order) {
             while (sequence.phase() == Phase.DECODE && !prefixes.grow(sequence)) {
-                preempted.add(preemptLast());
+                Sequence victim = holders.removeLast();
+                preempt(victim);
+                preempted.add(victim);
             }
             if (sequence.phase() == Phase.DECODE) {
                 if (sequence.cached() + 1 != sequence.length()) {
@@ -301,6 +355,7 @@ final class Scheduler {
                 rows.add(new Row(sequence, sequence.cached(), 1, Kind.DECODE));
             }
         }
+        preempted.stream().map(this::client).distinct().forEach(Client::raiseClaim);
     }
 
     private void prefill(List<Row> rows, int budget) {
@@ -330,6 +385,7 @@ final class Scheduler {
             if (waitsForTwin(head)) {
                 skipped.add(next);
             } else if (admit(next, head)) {
+                overtake(next.priority);
                 unfit.forEach(Sequence::pass);
                 if (unfit.stream().anyMatch(Scheduler::isPatienceOver)) {
                     return;
@@ -355,16 +411,42 @@ final class Scheduler {
         return best;
     }
 
-    private static boolean isBefore(Client a, Client b) {
+    private boolean isBefore(Client a, Client b) {
         Sequence headA = a.waiting.getFirst();
         Sequence headB = b.waiting.getFirst();
         if (isPatienceOver(headA) != isPatienceOver(headB)) {
             return isPatienceOver(headA);
         }
-        if (a.running != b.running && !isPatienceOver(headA)) {
-            return a.running < b.running;
+        if (isPatienceOver(headA)) {
+            return headA.arrival() < headB.arrival();
         }
-        return headA.arrival() < headB.arrival();
+        if (isDue(a.priority) != isDue(b.priority)) {
+            return isDue(a.priority);
+        }
+        if (a.priority != b.priority) {
+            return a.priority.compareTo(b.priority) > 0;
+        }
+        return a.running != b.running ? a.running < b.running : headA.arrival() < headB.arrival();
+    }
+
+    /** Whether so many of higher priorities were admitted that one of this priority is next. */
+    private boolean isDue(Priority priority) {
+        return overtaken.getOrDefault(priority, 0) >= MAX_OVERTAKES;
+    }
+
+    /** Counts an admission for the lower priorities that wait. */
+    private void overtake(Priority admitted) {
+        for (Priority lower : EnumSet.range(Priority.LOW, admitted)) {
+            if (lower != admitted && isWaiting(lower)) {
+                overtaken.merge(lower, 1, Integer::sum);
+            } else {
+                overtaken.remove(lower);
+            }
+        }
+    }
+
+    private boolean isWaiting(Priority priority) {
+        return clients.values().stream().anyMatch(client -> client.priority == priority && !client.waiting.isEmpty());
     }
 
     private static boolean isPatienceOver(Sequence head) {
@@ -396,14 +478,12 @@ final class Scheduler {
         return true;
     }
 
-    private Sequence preemptLast() {
-        Sequence victim = running.get(running.size() - 1);
+    private void preempt(Sequence victim) {
         release(victim);
         victim.phase(Phase.WAITING);
         client(victim).waiting.addFirst(victim);
         waiting++;
         preemptions++;
-        return victim;
     }
 
     private void release(Sequence sequence) {
@@ -456,12 +536,12 @@ final class Scheduler {
     }
 
     private Client client(Sequence sequence) {
-        return clients.computeIfAbsent(sequence.client(), name -> new Client());
+        return clients.computeIfAbsent(Turn.of(sequence), turn -> new Client(turn.priority()));
     }
 
-    private void forgetIfGone(String name, Client client) {
+    private void forgetIfGone(Client client, Sequence last) {
         if (client.running == 0 && client.waiting.isEmpty()) {
-            clients.remove(name);
+            clients.remove(Turn.of(last));
         }
     }
 

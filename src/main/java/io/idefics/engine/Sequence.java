@@ -1,5 +1,6 @@
 package io.idefics.engine;
 
+import io.idefics.generation.Priority;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
 import java.util.ArrayList;
@@ -38,6 +39,7 @@ final class Sequence {
     private final List<String> imageDigests;
     private final int maxTokens;
     private final String client;
+    private final Priority priority;
     private final long arrival;
     private final long deadlineNanos;
 
@@ -62,6 +64,7 @@ final class Sequence {
      * @param maxTokens the most tokens to generate
      * @param promptLogprobsFrom from which token of the prompt on log-probabilities are wanted; -1 for none
      * @param client whose sequence it is
+     * @param priority whose turn comes first
      * @param arrival a number that grows from sequence to sequence
      * @param deadlineNanos when it must have left the queue, or {@link #NO_DEADLINE}
      */
@@ -71,6 +74,7 @@ final class Sequence {
             int maxTokens,
             int promptLogprobsFrom,
             String client,
+            Priority priority,
             long arrival,
             long deadlineNanos) {
         if (input.inputIds().length == 0 || input.inputIds().length != input.imageIndex().length) {
@@ -94,12 +98,13 @@ final class Sequence {
         this.imageDigests = List.copyOf(imageDigests);
         this.maxTokens = maxTokens;
         this.client = client;
+        this.priority = priority;
         this.arrival = arrival;
         this.deadlineNanos = deadlineNanos;
         logitsFrom(promptLogprobsFrom < 0 ? NOTHING : promptLogprobsFrom - 1);
     }
 
-    /** A sequence that tells nothing of its prompt. */
+    /** A sequence of normal priority that tells nothing of its prompt. */
     Sequence(
             ModelInput input,
             List<String> imageDigests,
@@ -107,7 +112,7 @@ final class Sequence {
             String client,
             long arrival,
             long deadlineNanos) {
-        this(input, imageDigests, maxTokens, -1, client, arrival, deadlineNanos);
+        this(input, imageDigests, maxTokens, -1, client, Priority.NORMAL, arrival, deadlineNanos);
     }
 
     ModelInput input() {
@@ -120,6 +125,10 @@ final class Sequence {
 
     String client() {
         return client;
+    }
+
+    Priority priority() {
+        return priority;
     }
 
     long arrival() {

@@ -1,5 +1,6 @@
 package io.idefics.engine;
 
+import io.idefics.generation.Priority;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ModelInput;
 import java.time.Duration;
@@ -20,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  *     log-probabilities at all
  * @param promptLogprobsFrom from which token of the prompt on log-probabilities are told, at least 1; -1 for none
  * @param constraint which tokens may be generated, made for this sequence alone; null for any
- * @param client whose turn it is when sequences wait: clients take turns
+ * @param client whose turn it is when sequences wait: clients of one priority take turns
+ * @param priority whose turn comes first
  * @param queueTimeout how long the sequence may wait for its first step; null for any time
  */
 public record SequenceRequest(
@@ -34,12 +36,13 @@ public record SequenceRequest(
         int promptLogprobsFrom,
         @Nullable TokenConstraint constraint,
         String client,
+        Priority priority,
         @Nullable Duration queueTimeout) {
 
     /** No log-probabilities are told. */
     public static final int NO_LOGPROBS = -1;
 
-    /** A sequence that tells nothing of its prompt and may generate any token. */
+    /** A sequence of normal priority that tells nothing of its prompt and may generate any token. */
     public SequenceRequest(
             ModelInput input,
             SamplingParams sampling,
@@ -61,6 +64,7 @@ public record SequenceRequest(
                 NO_LOGPROBS,
                 null,
                 client,
+                Priority.NORMAL,
                 queueTimeout);
     }
 

@@ -23,8 +23,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A fault is confined to the sequence that caused it: a step that fails is run again in halves until the rows that
  * fail are alone, which is possible because a step that is run again gives the same result; pictures that fail together
- * are tried apart as well. Where memory runs out in a step, the sequence that was admitted last is given up and fewer run
- * side by side from then on. A device that is lost, and every {@link Error} but the lack of memory, ends the loop.
+ * are tried apart as well. Where memory runs out in a step, the sequence that was admitted last of the lowest priority is
+ * given up and fewer run side by side from then on. A device that is lost, and every {@link Error} but the lack of memory, ends the loop.
  */
 final class StepLoop {
 
@@ -54,6 +54,7 @@ final class StepLoop {
     private long steps;
     private long stepNanos;
     private long nanLogits;
+    private long overdueSequences;
 
     /** @param clock nanoseconds that only grow */
     StepLoop(String name, LoadedModel loaded, EngineSettings settings, LongSupplier clock) {
@@ -131,7 +132,10 @@ final class StepLoop {
                 steps,
                 stepNanos,
                 scheduler.preemptions(),
-                nanLogits);
+                nanLogits,
+                0,
+                0,
+                overdueSequences);
     }
 
     /**
@@ -142,6 +146,7 @@ final class StepLoop {
      */
     boolean step() {
         for (Sequence overdue : scheduler.expire(clock.getAsLong())) {
+            overdueSequences++;
             failForgotten(
                     overdue,
                     new GenerationException(
@@ -382,24 +387,24 @@ final class StepLoop {
         }
     }
 
-    /** Gives up the sequence that was admitted last and lets fewer run side by side. */
+    /** Gives up the sequence that has to give way first and lets fewer run side by side. */
     private void shed(StepPlan plan, Throwable e) {
-        Sequence newest = plan.rows().get(0).sequence();
-        for (Sequence sequence : scheduler.running()) {
+        Sequence least = plan.rows().get(0).sequence();
+        for (Sequence sequence : scheduler.byClaim()) {
             if (plan.rows().stream().anyMatch(row -> row.sequence() == sequence)) {
-                newest = sequence; // in order of admission
+                least = sequence;
             }
         }
         sequenceLimit = Math.max(1, plan.rows().size() - 1);
         stepsSinceShortage = 0;
         scheduler.limitSequences(sequenceLimit);
         log.error(
-                "Memory ran out on {} with {} sequences: the newest is given up, and {} may run from now on",
+                "Memory ran out on {} with {} sequences: the newest of the lowest priority is given up, and {} may run from now on",
                 name,
                 plan.rows().size(),
                 sequenceLimit,
                 e);
-        fail(newest, overloaded(e));
+        fail(least, overloaded(e));
     }
 
     private void fail(Sequence sequence, GenerationException error) {

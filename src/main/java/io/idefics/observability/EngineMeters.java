@@ -117,6 +117,12 @@ class EngineMeters implements MeterBinder {
                     "Sequences that lost their blocks to others and started over",
                     "sequences",
                     EngineStats::preemptions);
+            String refused =
+                    "Sequences that were refused because too many waited (full), that left the queue for others of"
+                            + " higher priority (displaced), and whose time in the queue was over (overdue)";
+            counter("refused", Tags.of("reason", "full"), refused, "sequences", EngineStats::refused);
+            counter("refused", Tags.of("reason", "displaced"), refused, "sequences", EngineStats::displaced);
+            counter("refused", Tags.of("reason", "overdue"), refused, "sequences", EngineStats::overdue);
             counter("nan.logits", none, "Rows of logits that were not finite", "rows", EngineStats::nanLogits);
             FunctionTimer.builder(
                             PREFIX + "step",

@@ -3,6 +3,7 @@ package io.idefics.service;
 import io.idefics.engine.SequenceEvent;
 import io.idefics.engine.SequenceRequest;
 import io.idefics.engine.TokenLogprobs;
+import io.idefics.generation.Client;
 import io.idefics.generation.ContentPart;
 import io.idefics.generation.Message;
 import io.idefics.generation.Prompt;
@@ -65,7 +66,7 @@ record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids
 
     /** Runs the answers, the first one alone, so that the others find the conversation in the cache. */
     Mono<Classification> compute(
-            Function<SequenceRequest, Flux<SequenceEvent>> runner, List<PixelValues> images, String client) {
+            Function<SequenceRequest, Flux<SequenceEvent>> runner, List<PixelValues> images, Client client) {
         Flux<SequenceEvent.Prefilled> first = run(0, runner, images, client);
         Flux<SequenceEvent.Prefilled> others = Flux.range(1, answers.size() - 1)
                 .flatMapSequential(index -> run(index, runner, images, client), MAX_AT_ONCE);
@@ -73,7 +74,7 @@ record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids
     }
 
     private Flux<SequenceEvent.Prefilled> run(
-            int index, Function<SequenceRequest, Flux<SequenceEvent>> runner, List<PixelValues> images, String client) {
+            int index, Function<SequenceRequest, Flux<SequenceEvent>> runner, List<PixelValues> images, Client client) {
         SequenceRequest request = new SequenceRequest(
                 new ModelInput(ids.get(index), imageIndex.get(index), images),
                 SamplingParams.GREEDY,
@@ -84,7 +85,8 @@ record AnswerScores(PreparedPrompt prompt, List<String> answers, List<int[]> ids
                 SequenceRequest.NO_LOGPROBS,
                 from,
                 null,
-                client,
+                client.name(),
+                client.priority(),
                 null);
         return runner.apply(request).ofType(SequenceEvent.Prefilled.class);
     }

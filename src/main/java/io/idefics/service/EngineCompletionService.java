@@ -106,7 +106,7 @@ public final class EngineCompletionService implements CompletionService {
                     .flatMap(scores -> reserved(
                                     client, new Work(scores.tokens(), 0, pictures(conversation, scores.prompt())))
                             .then(images(conversation, scores.prompt(), parts))
-                            .flatMap(images -> scores.compute(host.pool()::generate, images, client.name()))
+                            .flatMap(images -> scores.compute(host.pool()::generate, images, client))
                             .doOnNext(answer ->
                                     client.account().charge(answer.usage().totalTokens())));
         });
@@ -365,6 +365,7 @@ public final class EngineCompletionService implements CompletionService {
                 tellsPrompt ? 1 : SequenceRequest.NO_LOGPROBS,
                 constraint(request, plan.grammar()),
                 request.client().name(),
+                request.client().priority(),
                 null);
     }
 }

@@ -27,7 +27,9 @@ public final class AdmissionFilter implements HandlerFilterFunction<ServerRespon
     @Override
     public Mono<ServerResponse> filter(ServerRequest request, HandlerFunction<ServerResponse> next) {
         return Mono.defer(() -> {
-            Permit permit = limiter.acquire(LimitsFilter.allowance(request.exchange()));
+            ServerWebExchange exchange = request.exchange();
+            Permit permit = limiter.acquire(
+                    AccessFilter.caller(exchange).priority(), LimitsFilter.allowance(exchange));
             request.attributes().put(PERMIT, permit);
             // The answer is written after this Mono has ended, so each side releases; the second time is no-op.
             return Mono.defer(() -> next.handle(request))

@@ -1,6 +1,6 @@
 package io.idefics.web;
 
-import io.idefics.admission.Caller;
+import io.idefics.admission.Permit;
 import io.idefics.generation.Client;
 import java.time.Duration;
 import org.springframework.http.CacheControl;
@@ -32,8 +32,8 @@ public final class Replies {
 
     /** Who asks, with the permit of the request as the account. */
     public static Client client(ServerRequest request) {
-        Caller caller = AccessFilter.caller(request.exchange());
-        return new Client(caller.name(), caller.priority(), AdmissionFilter.permit(request));
+        Permit permit = AdmissionFilter.permit(request);
+        return new Client(AccessFilter.caller(request.exchange()).name(), permit.priority(), permit);
     }
 
     /** The id by which the client and the log know a request; empty where it has none. */

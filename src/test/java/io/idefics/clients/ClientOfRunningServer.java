@@ -2,6 +2,7 @@ package io.idefics.clients;
 
 import io.idefics.RunningServer;
 import io.idefics.admission.Permit;
+import io.idefics.generation.Priority;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,7 +26,7 @@ abstract class ClientOfRunningServer extends RunningServer implements ClientCont
             public Hold fill() {
                 List<Permit> permits = new ArrayList<>();
                 while (limiter.available() > 0) {
-                    permits.add(limiter.acquire());
+                    permits.add(limiter.acquire(Priority.NORMAL));
                 }
                 return () -> permits.forEach(Permit::close);
             }

@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import io.idefics.engine.FakeModel.Run;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Priority;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
@@ -115,6 +116,22 @@ final class EngineBench implements AutoCloseable {
                 SequenceRequest.NO_LOGPROBS,
                 "",
                 timeout);
+    }
+
+    static SequenceRequest withPriority(SequenceRequest request, Priority priority) {
+        return new SequenceRequest(
+                request.input(),
+                request.sampling(),
+                request.maxTokens(),
+                request.minTokens(),
+                request.stopIds(),
+                request.bannedIds(),
+                request.topLogprobs(),
+                request.promptLogprobsFrom(),
+                null,
+                request.client(),
+                priority,
+                request.queueTimeout());
     }
 
     /** A hook that fails the forward passes with a marked row. */

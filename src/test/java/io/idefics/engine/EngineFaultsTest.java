@@ -15,6 +15,7 @@ import static io.idefics.engine.EngineBench.pictured;
 import static io.idefics.engine.EngineBench.settings;
 import static io.idefics.engine.EngineBench.text;
 import static io.idefics.engine.EngineBench.texts;
+import static io.idefics.engine.EngineBench.withPriority;
 import static io.idefics.engine.EngineBench.withQueueTimeout;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -28,6 +29,7 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
 import io.idefics.engine.EngineBench.Hold;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Priority;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
@@ -624,6 +626,25 @@ class EngineFaultsTest {
     }
 
     @Test
+    void memoryRunsOut_severalPriorities_givesUpTheNewestOfTheLowest() {
+        AtomicInteger steps = new AtomicInteger();
+        bench.model.beforeForward = runs -> {
+            if (runs.size() == 4 && steps.incrementAndGet() == 5) {
+                throw new IllegalStateException(NO_CUDA_MEMORY);
+            }
+        };
+        List<SequenceRequest> requests = new ArrayList<>(texts(4, 20));
+        requests.set(0, withPriority(requests.get(0), Priority.LOW));
+        requests.set(1, withPriority(requests.get(1), Priority.LOW));
+
+        List<CompletableFuture<List<Integer>>> answers = bench.startTogether(requests);
+
+        assertFails(answers.get(1), ErrorType.OVERLOADED);
+        assertAnswer(answers, requests, Set.of(1));
+        bench.assertSound();
+    }
+
+    @Test
     void heapRunsOut_whileATokenIsChosen_givesUpItsRequestAlone() {
         List<SequenceRequest> requests = new ArrayList<>(mixed(8, 20));
         SequenceRequest request = requests.get(3);
@@ -971,6 +992,95 @@ class EngineFaultsTest {
         hold.release();
 
         assertAnswer(answers, requests, Set.of());
+        bench.assertSound();
+    }
+
+    @Test
+    void queue_isFull_theLatestOfTheLowestPriorityLeavesForAHigherOne() {
+        bench.close();
+        bench = new EngineBench(settings(1, 4, 512));
+        Hold hold = bench.hold();
+        List<SequenceRequest> requests = texts(4, 10);
+        CompletableFuture<List<Integer>> low1 = bench.start(withPriority(requests.get(0), Priority.LOW));
+        CompletableFuture<List<Integer>> low2 = bench.start(withPriority(requests.get(1), Priority.LOW));
+        CompletableFuture<List<Integer>> normal = bench.start(requests.get(2));
+        CompletableFuture<List<Integer>> high = bench.start(withPriority(requests.get(3), Priority.HIGH));
+
+        CompletableFuture<List<Integer>> secondNormal = bench.start(CONTROL);
+        assertThat(low2).as("while the engine is held").isCompletedExceptionally();
+        assertFails(low2, ErrorType.OVERLOADED);
+        CompletableFuture<List<Integer>> secondHigh = bench.start(withPriority(CONTROL, Priority.HIGH));
+        assertFails(low1, ErrorType.OVERLOADED);
+        CompletableFuture<List<Integer>> thirdHigh = bench.start(withPriority(CONTROL, Priority.HIGH));
+        assertFails(secondNormal, ErrorType.OVERLOADED);
+        for (Priority priority : List.of(Priority.LOW, Priority.NORMAL)) {
+            assertFails(bench.start(withPriority(CONTROL, priority)), ErrorType.OVERLOADED);
+        }
+        assertThat(bench.engine.waitingSequences()).isEqualTo(4);
+        assertThat(bench.engine.stats().displaced()).isEqualTo(3);
+        assertThat(bench.engine.stats().refused()).isEqualTo(2);
+        hold.release();
+
+        assertAnswers(normal, requests.get(2));
+        assertAnswers(high, requests.get(3));
+        assertAnswers(secondHigh, CONTROL);
+        assertAnswers(thirdHigh, CONTROL);
+        bench.assertSound();
+    }
+
+    @Test
+    void queue_isFullOfChoicesOfAnAnswerThatHasBegun_keepsThem() {
+        bench.close();
+        bench = new EngineBench(settings(1, 2, 512));
+        SequenceRequest choice = withPriority(text(1, 20, 10), Priority.LOW);
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch gate = new CountDownLatch(1);
+        CompletableFuture<List<Integer>> first = bench.tokens(choice)
+                .doOnNext(token -> {
+                    begun.countDown();
+                    FakeModel.await(gate);
+                })
+                .collectList()
+                .toFuture();
+        FakeModel.await(begun);
+        List<CompletableFuture<List<Integer>>> others = bench.startAll(List.of(choice, choice));
+
+        assertFails(bench.start(withPriority(CONTROL, Priority.HIGH)), ErrorType.OVERLOADED);
+        gate.countDown();
+
+        assertAnswers(first, choice);
+        others.forEach(answer -> assertAnswers(answer, choice));
+        bench.assertSound();
+    }
+
+    @Test
+    void queue_severalPriorities_theHighestRunsFirst() {
+        bench.close();
+        bench = new EngineBench(settings(1, 64, 512));
+        Hold hold = bench.hold();
+        List<Priority> order = Collections.synchronizedList(new ArrayList<>());
+        List<CompletableFuture<List<Integer>>> answers = new ArrayList<>();
+        for (int i = 0; i < 9; i++) {
+            Priority priority = Priority.values()[i % 3];
+            answers.add(bench.tokens(withPriority(text(i, 20, 3), priority))
+                    .collectList()
+                    .doOnSuccess(tokens -> order.add(priority))
+                    .toFuture());
+        }
+        hold.release();
+
+        answers.forEach(answer -> assertThat(answer).succeedsWithin(PATIENCE));
+        assertThat(order)
+                .containsExactly(
+                        Priority.HIGH,
+                        Priority.HIGH,
+                        Priority.HIGH,
+                        Priority.NORMAL,
+                        Priority.NORMAL,
+                        Priority.NORMAL,
+                        Priority.LOW,
+                        Priority.LOW,
+                        Priority.LOW);
         bench.assertSound();
     }
 

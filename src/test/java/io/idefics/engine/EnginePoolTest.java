@@ -373,7 +373,9 @@ class EnginePoolTest {
     }
 
     private static EngineStats stats(int used, long tokens) {
-        return new EngineStats(used, 0, 0, tokens, tokens, 0, 0, 0, 0, tokens, tokens, tokens, tokens, tokens, tokens);
+        return new EngineStats(
+                used, 0, 0, tokens, tokens, 0, 0, 0, 0, tokens, tokens, tokens, tokens, tokens, tokens, tokens, tokens,
+                tokens);
     }
 
     /** The replica that a sequence of its own runs on. */

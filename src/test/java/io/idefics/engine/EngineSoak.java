@@ -7,6 +7,7 @@ import io.idefics.checkpoint.IdeficsConfig;
 import io.idefics.checkpoint.ModelDirectory;
 import io.idefics.engine.SequenceEvent.Token;
 import io.idefics.generation.GenerationException;
+import io.idefics.generation.Priority;
 import io.idefics.generation.SamplingParams;
 import io.idefics.model.ComputeType;
 import io.idefics.model.IdeficsModel;
@@ -184,6 +185,7 @@ public final class EngineSoak {
         ModelInput input = new ModelInput(pooled.inputIds(), pooled.imageIndex(), pooled.images());
         int choices = random.nextInt(6) == 0 ? 2 + random.nextInt(3) : 1;
         String client = "client" + random.nextInt(4);
+        Priority priority = Priority.values()[random.nextInt(3)];
         @Nullable Duration timeout = random.nextInt(10) == 0 ? Duration.ofMillis(random.nextInt(500)) : null;
         for (int choice = 0; choice < choices; choice++) {
             SequenceRequest request = new SequenceRequest(
@@ -197,7 +199,7 @@ public final class EngineSoak {
                     client,
                     timeout);
             int taken = random.nextInt(10) == 0 ? 1 + random.nextInt(20) : Integer.MAX_VALUE;
-            start(engine, request, prompt.answer(), taken);
+            start(engine, EngineBench.withPriority(request, priority), prompt.answer(), taken);
         }
     }
 

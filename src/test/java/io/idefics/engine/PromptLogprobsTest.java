@@ -280,6 +280,7 @@ class PromptLogprobsTest {
                 from,
                 null,
                 request.client(),
+                request.priority(),
                 null);
     }
 

@@ -26,6 +26,9 @@ class SchedulerRandomWalkTest {
         assertThat(walk.stepFailures).as("failed steps").isGreaterThan(1000);
         assertThat(walk.toldPrompts).as("told prompts").isGreaterThan(1000);
         assertThat(walk.scheduler().preemptions()).as("preemptions").isGreaterThan(100);
+        assertThat(walk.outOfTurn)
+                .as("admitted before others of higher priority")
+                .isGreaterThan(100);
         assertThat(walk.prefixes().evictions()).as("evicted blocks").isGreaterThan(10_000);
         assertThat(walk.prefixes().hitTokens()).as("hit tokens").isGreaterThan(10_000);
         assertThat(walk.prefixes().missTokens()).as("missed tokens").isGreaterThan(10_000);

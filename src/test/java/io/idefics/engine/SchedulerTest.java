@@ -8,6 +8,7 @@ import io.idefics.engine.StepPlan.Kind;
 import io.idefics.engine.StepPlan.Row;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.idefics.generation.Priority;
 import io.idefics.model.ModelInput;
 import java.util.ArrayList;
 import java.util.List;
@@ -205,6 +206,104 @@ class SchedulerTest {
     }
 
     @Test
+    void schedule_higherPriority_isNextWhateverItsClientHasRunning() {
+        Scheduler two = scheduler(2, 100, 64, 0);
+        Sequence low =
+                TestSequence.prompt(100, 4).client("a").priority(Priority.LOW).build();
+        Sequence normal = TestSequence.prompt(200, 4).client("b").build();
+        Sequence high1 =
+                TestSequence.prompt(300, 4).client("c").priority(Priority.HIGH).build();
+        Sequence high2 =
+                TestSequence.prompt(400, 4).client("c").priority(Priority.HIGH).build();
+        for (Sequence sequence : List.of(low, normal, high1, high2)) {
+            two.add(sequence);
+        }
+
+        step(two, PLENTY);
+        assertThat(two.running()).containsExactly(high1, high2);
+
+        two.finish(high1);
+        two.finish(high2);
+        step(two, PLENTY);
+        assertThat(two.running()).containsExactly(normal, low);
+    }
+
+    @Test
+    void schedule_oneClientWithSeveralPriorities_theHigherOneIsNotHeldUp() {
+        Scheduler one = scheduler(1, 100, 64, 0);
+        Sequence low = TestSequence.prompt(100, 4).priority(Priority.LOW).build();
+        Sequence high = TestSequence.prompt(200, 4).priority(Priority.HIGH).build();
+        one.add(low);
+        one.add(high);
+
+        step(one, PLENTY);
+        assertThat(one.running()).containsExactly(high);
+        one.remove(low);
+        assertThat(one.waiting()).isZero();
+    }
+
+    @Test
+    void schedule_lowPriorityBehindAFloodOfHigher_hasATurnAfterSoMany() {
+        Scheduler one = scheduler(1, 100, 64, 0);
+        Sequence normal = TestSequence.prompt(1, 4).build();
+        Sequence low1 =
+                TestSequence.prompt(2, 4).client("a").priority(Priority.LOW).build();
+        Sequence low2 =
+                TestSequence.prompt(3, 4).client("b").priority(Priority.LOW).build();
+        for (Sequence sequence : List.of(low1, low2, normal)) {
+            one.add(sequence);
+        }
+        List<Sequence> admitted = new ArrayList<>();
+        for (int i = 0; i < 2 * Scheduler.MAX_OVERTAKES + 3; i++) {
+            one.add(TestSequence.prompt(100 + 10 * i, 4).priority(Priority.HIGH).build());
+            step(one, PLENTY);
+            Sequence running = one.running().get(0);
+            admitted.add(running);
+            one.finish(running);
+        }
+
+        int turn = Scheduler.MAX_OVERTAKES;
+        assertThat(admitted.subList(0, turn)).extracting(Sequence::priority).containsOnly(Priority.HIGH);
+        assertThat(admitted.subList(turn, turn + 2)).containsExactly(normal, low1);
+        assertThat(admitted.subList(turn + 2, 2 * turn + 2))
+                .extracting(Sequence::priority)
+                .containsOnly(Priority.HIGH);
+        assertThat(admitted.get(2 * turn + 2)).isSameAs(low2);
+    }
+
+    @Test
+    void schedule_lowPriorityTooLarge_isPassedAndThenBlocksEvenHigherOnes() {
+        Scheduler tight = scheduler(4, 10, 64, 0);
+        Sequence holder =
+                TestSequence.prompt(1, 20).maxTokens(20).client("holder").build();
+        tight.add(holder);
+        step(tight, PLENTY);
+        Sequence large = TestSequence.prompt(500, 30)
+                .client("large")
+                .priority(Priority.LOW)
+                .build();
+        tight.add(large);
+        for (int i = 0; i < Scheduler.MAX_OVERTAKES + Scheduler.MAX_PASSES; i++) {
+            Sequence small = TestSequence.prompt(1000 + 10 * i, 2)
+                    .priority(Priority.HIGH)
+                    .build();
+            tight.add(small);
+            tight.schedule(PLENTY);
+            assertThat(small.phase()).as("small one %d", i).isEqualTo(Phase.PREFILL);
+            tight.remove(small);
+        }
+
+        Sequence late = TestSequence.prompt(2000, 2).priority(Priority.HIGH).build();
+        tight.add(late);
+        tight.schedule(PLENTY);
+        assertThat(late.phase()).isEqualTo(Phase.WAITING);
+
+        tight.remove(holder);
+        tight.schedule(PLENTY);
+        assertThat(tight.running()).containsExactly(large, late);
+    }
+
+    @Test
     void schedule_headTooLarge_isPassedSoManyTimesAndNoMore() {
         Scheduler tight = scheduler(4, 10, 64, 0);
         Sequence holder =
@@ -336,6 +435,71 @@ class SchedulerTest {
         assertThat(plan.rows().get(0)).isEqualTo(new Row(second, 12, 1, Kind.LAST_CHUNK));
         assertThat(second.generated()).isEqualTo(3);
         assertThat(tight.running()).containsExactly(second, later);
+    }
+
+    @Test
+    void schedule_noBlockLeft_preemptsTheLowestPriorityThoughItCameFirst() {
+        Scheduler tight = scheduler(4, 6, 64, 0);
+        Sequence low = TestSequence.prompt(100, 8).priority(Priority.LOW).build();
+        tight.add(low);
+        step(tight, PLENTY); // 2 blocks of 6
+        Sequence high = TestSequence.prompt(200, 11).priority(Priority.HIGH).build();
+        tight.add(high);
+        step(tight, PLENTY); // the low one has 3, as the high one
+        step(tight, PLENTY);
+        StepPlan plan = step(tight, PLENTY); // the high one needs a fourth
+
+        assertThat(plan.preempted()).containsExactly(low);
+        assertThat(plan.rows()).extracting(Row::sequence).containsExactly(high);
+        assertThat(low.phase()).isEqualTo(Phase.WAITING);
+        assertThat(high.phase()).isEqualTo(Phase.DECODE);
+    }
+
+    @Test
+    void schedule_lowPriorityNeedsABlock_givesWayItself() {
+        Scheduler tight = scheduler(4, 6, 64, 0);
+        Sequence low = TestSequence.prompt(100, 11).priority(Priority.LOW).build();
+        tight.add(low);
+        step(tight, PLENTY); // 3 blocks of 6
+        Sequence high = TestSequence.prompt(200, 9).priority(Priority.HIGH).build();
+        tight.add(high);
+        step(tight, PLENTY); // 3 blocks each
+        StepPlan plan = step(tight, PLENTY); // the low one needs a fourth
+
+        assertThat(plan.preempted()).containsExactly(low);
+        assertThat(plan.rows()).extracting(Row::sequence).containsExactly(high);
+    }
+
+    @Test
+    void schedule_preemptedForHigherOnes_claimsMoreUntilItEnds() {
+        Scheduler tight = scheduler(4, 6, 64, 0);
+        Sequence low =
+                TestSequence.prompt(100, 8).maxTokens(16).priority(Priority.LOW).build();
+        tight.add(low);
+        step(tight, PLENTY);
+        assertThat(tight.claim(low)).isEqualTo(Priority.LOW);
+        for (Priority claim : List.of(Priority.NORMAL, Priority.HIGH)) {
+            Sequence high = TestSequence.prompt(200, 11).priority(Priority.HIGH).build();
+            tight.add(high);
+            while (low.phase() != Phase.WAITING) {
+                step(tight, PLENTY);
+            }
+            tight.remove(high);
+            step(tight, PLENTY);
+            assertThat(low.phase()).isEqualTo(Phase.DECODE);
+            assertThat(tight.claim(low)).isEqualTo(claim);
+        }
+
+        Sequence high = TestSequence.prompt(300, 4).priority(Priority.HIGH).build();
+        tight.add(high);
+        step(tight, PLENTY);
+        assertThat(tight.byClaim()).containsExactly(low, high);
+        tight.remove(high);
+        Sequence next = TestSequence.prompt(400, 4).priority(Priority.LOW).build();
+        tight.add(next);
+        step(tight, PLENTY);
+        tight.finish(low);
+        assertThat(tight.claim(next)).isEqualTo(Priority.LOW);
     }
 
     @Test

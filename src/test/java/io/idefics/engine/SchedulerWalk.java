@@ -4,11 +4,14 @@ import io.idefics.engine.Sequence.Phase;
 import io.idefics.engine.StepPlan.Kind;
 import io.idefics.engine.StepPlan.Row;
 import io.idefics.generation.GenerationException;
+import io.idefics.generation.Priority;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
@@ -32,6 +35,10 @@ final class SchedulerWalk {
     private static final int[] VOCABULARY = {0, 1, 31};
 
     private static final int CLIENTS = 4;
+
+    /** How many of higher priorities may be admitted before one of a lower priority that waits, those that do not fit included. */
+    private static final int MOST_OVERTAKEN = Scheduler.MAX_OVERTAKES + (CLIENTS + 1) * Scheduler.MAX_PASSES;
+
     private static final int FAMILIES = 5;
 
     private final Random random;
@@ -48,6 +55,9 @@ final class SchedulerWalk {
 
     /** Those of them of which something has been told. */
     private final Set<Sequence> begun = Collections.newSetFromMap(new IdentityHashMap<>());
+
+    /** For each priority how many of higher ones were admitted since its last one, while it waited. */
+    private final Map<Priority, Integer> overtaken = new EnumMap<>(Priority.class);
 
     private final Map<Sequence, Integer> live = new TreeMap<>((a, b) -> Long.compare(a.arrival(), b.arrival()));
     private List<ImageCache.Encoding> tower = List.of();
@@ -67,6 +77,7 @@ final class SchedulerWalk {
     int stepFailures;
     int toldPrompts;
     int interrupted;
+    int outOfTurn;
     int oldest;
 
     SchedulerWalk(long seed) {
@@ -132,11 +143,13 @@ final class SchedulerWalk {
         List<String> digests =
                 input.images().stream().map(SchedulerWalk::digest).toList();
         String client = "client" + random.nextInt(CLIENTS);
+        Priority priority = Priority.values()[random.nextInt(3)];
         int choices = chance(0.15) ? between(2, 4) : 1;
         for (int choice = 0; choice < choices; choice++) {
             long deadline = chance(0.3) ? nanos + between(0, 300) : Sequence.NO_DEADLINE;
             int tellsFrom = choice == 0 && chance(0.3) ? between(1, input.inputIds().length) : -1;
-            Sequence sequence = new Sequence(input, digests, maxTokens, tellsFrom, client, arrivals++, deadline);
+            Sequence sequence =
+                    new Sequence(input, digests, maxTokens, tellsFrom, client, priority, arrivals++, deadline);
             int waiting = scheduler.waiting();
             boolean fits = sequence.promptLength() + maxTokens <= room
                     && new HashSet<>(seen(sequence)).size() <= images.imageSlots();
@@ -178,8 +191,11 @@ final class SchedulerWalk {
         List<Sequence> decoding =
                 before.stream().filter(s -> s.phase() == Phase.DECODE).toList();
         StepBudget budget = new StepBudget(between(2, 30), between(1, 10));
+        List<Sequence> order = scheduler.byClaim();
+        checkOrder(before, order);
         StepPlan plan = scheduler.schedule(budget);
-        checkPlan(plan, budget, before, decoding);
+        checkPlan(plan, budget, order, decoding);
+        checkTurns(before);
 
         advanceTower(plan.encodings());
         if (!plan.projections().isEmpty() && chance(0.02)) {
@@ -338,6 +354,40 @@ final class SchedulerWalk {
         cancelled++;
     }
 
+    /** Those with a higher claim first, and in order of admission among equals; no claim is below its priority. */
+    private void checkOrder(List<Sequence> admitted, List<Sequence> order) {
+        List<Sequence> expected = new ArrayList<>(admitted);
+        expected.sort(Comparator.comparing(scheduler::claim, Comparator.reverseOrder()));
+        require(expected.equals(order), "another order than that of claims");
+        require(
+                admitted.stream().allMatch(s -> scheduler.claim(s).compareTo(s.priority()) >= 0),
+                "a claim below the priority");
+    }
+
+    /** Sequences of higher priorities go first, but not for ever. */
+    private void checkTurns(List<Sequence> before) {
+        Set<Sequence> old = new HashSet<>(before);
+        for (Sequence admitted : scheduler.running()) {
+            if (old.contains(admitted)) {
+                continue;
+            }
+            overtaken.remove(admitted.priority());
+            for (Priority priority : Priority.values()) {
+                boolean waits =
+                        live.keySet().stream().anyMatch(s -> s.phase() == Phase.WAITING && s.priority() == priority);
+                if (!waits) {
+                    overtaken.remove(priority);
+                } else if (priority.compareTo(admitted.priority()) < 0) {
+                    int count = overtaken.merge(priority, 1, Integer::sum);
+                    require(count <= MOST_OVERTAKEN, count + " were admitted before one of " + priority + " priority");
+                } else if (priority != admitted.priority()) {
+                    outOfTurn++;
+                }
+            }
+        }
+    }
+
+    /** @param before those that had memory, in order of claim */
     private void checkPlan(StepPlan plan, StepBudget budget, List<Sequence> before, List<Sequence> decoding) {
         Set<Sequence> decoded = new HashSet<>();
         Set<Sequence> rows = new HashSet<>();
@@ -370,10 +420,14 @@ final class SchedulerWalk {
             interrupted += (int) plan.preempted().stream()
                     .filter(sequence -> due.containsKey(sequence) && begun.contains(sequence))
                     .count();
-            require(!plan.preempted().contains(before.get(0)), "the sequence admitted first was preempted");
+            require(
+                    !plan.preempted().contains(before.get(0)),
+                    "the sequence admitted first of the highest claim was preempted");
             List<Sequence> last = new ArrayList<>(
                     before.subList(before.size() - plan.preempted().size(), before.size()));
-            require(last.equals(reversed(plan.preempted())), "others were preempted than those admitted last");
+            require(
+                    last.equals(reversed(plan.preempted())),
+                    "others were preempted than those admitted last of the lowest claim");
         }
     }
 
@@ -484,12 +538,12 @@ final class SchedulerWalk {
     }
 
     private void checkQueue() {
-        Map<String, Long> lastRunning = new HashMap<>();
+        Map<String, Long> lastRunning = new HashMap<>(); // by client and priority
         Set<ModelInput> prefilling = Collections.newSetFromMap(new IdentityHashMap<>());
         int encoding = 0;
         for (Sequence sequence : scheduler.running()) {
             require(live.containsKey(sequence), "a sequence runs that has ended");
-            Long before = lastRunning.put(sequence.client(), sequence.arrival());
+            Long before = lastRunning.put(turn(sequence), sequence.arrival());
             require(before == null || before < sequence.arrival(), "a client's sequences are admitted out of order");
             encoding += sequence.phase() == Phase.ENCODING ? 1 : 0;
             if (sequence.phase() != Phase.DECODE && sequence.promptLength() > blockTokens) {
@@ -504,7 +558,7 @@ final class SchedulerWalk {
             if (sequence.phase() == Phase.WAITING) {
                 waiting++;
                 require(
-                        lastRunning.getOrDefault(sequence.client(), -1L) < sequence.arrival(),
+                        lastRunning.getOrDefault(turn(sequence), -1L) < sequence.arrival(),
                         "a sequence was overtaken by a later one of its client");
                 require(sequence.blocks().length == 0 && sequence.imageSlots().isEmpty(), "memory in the queue");
             }
@@ -531,6 +585,10 @@ final class SchedulerWalk {
             at += between(1, 8);
         }
         return new ModelInput(ids, imageIndex, pictures);
+    }
+
+    private static String turn(Sequence sequence) {
+        return sequence.client() + " " + sequence.priority();
     }
 
     private static List<String> seen(Sequence sequence) {

@@ -1,5 +1,6 @@
 package io.idefics.engine;
 
+import io.idefics.generation.Priority;
 import io.idefics.model.ModelInput;
 import io.idefics.model.PixelValues;
 import java.util.Arrays;
@@ -15,6 +16,7 @@ final class TestSequence {
     private List<String> digests = List.of();
     private int maxTokens = 8;
     private String client = "client";
+    private Priority priority = Priority.NORMAL;
     private long deadlineNanos = Sequence.NO_DEADLINE;
 
     static TestSequence prompt(int... ids) {
@@ -55,6 +57,11 @@ final class TestSequence {
         return this;
     }
 
+    TestSequence priority(Priority priority) {
+        this.priority = priority;
+        return this;
+    }
+
     TestSequence deadline(long nanos) {
         this.deadlineNanos = nanos;
         return this;
@@ -71,7 +78,7 @@ final class TestSequence {
 
     /** One more sequence for the same input object. */
     Sequence build(ModelInput input) {
-        return new Sequence(input, digests, maxTokens, client, arrivals++, deadlineNanos);
+        return new Sequence(input, digests, maxTokens, -1, client, priority, arrivals++, deadlineNanos);
     }
 
     static PixelValues pixels(String digest) {

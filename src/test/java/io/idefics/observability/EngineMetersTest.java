@@ -16,7 +16,7 @@ class EngineMetersTest {
 
     /** Every number another one, so that none can stand for another. */
     private static final EngineStats STATS =
-            new EngineStats(3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15_000_000_000L, 16, 17);
+            new EngineStats(3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15_000_000_000L, 16, 17, 19, 20, 21);
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private ReplicaState state = ReplicaState.READY;
@@ -50,6 +50,9 @@ class EngineMetersTest {
         assertThat(counter("preemptions")).isEqualTo(16);
         assertThat(counter("nan.logits")).isEqualTo(17);
         assertThat(counter("restarts")).isEqualTo(18);
+        assertThat(counter("refused", "reason", "full")).isEqualTo(19);
+        assertThat(counter("refused", "reason", "displaced")).isEqualTo(20);
+        assertThat(counter("refused", "reason", "overdue")).isEqualTo(21);
     }
 
     @Test
@@ -66,7 +69,7 @@ class EngineMetersTest {
     void meters_all_haveModelReplicaDescriptionAndUnit() {
         meters.bindTo(registry);
 
-        assertThat(registry.getMeters()).hasSize(3 * 18).allSatisfy(meter -> {
+        assertThat(registry.getMeters()).hasSize(3 * 21).allSatisfy(meter -> {
             Meter.Id id = meter.getId();
             assertThat(id.getName()).matches("idefics\\.engine(\\.[a-z]+)+");
             assertThat(id.getTag("model")).isIn("a", "b");

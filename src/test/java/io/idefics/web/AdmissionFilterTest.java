@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
+import io.idefics.admission.Caller;
 import io.idefics.admission.ConcurrencyLimiter;
+import io.idefics.admission.PriorityShares;
 import io.idefics.generation.GenerationException;
+import io.idefics.generation.Priority;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.springframework.mock.http.server.reactive.MockServerHttpRequest;
 import org.springframework.mock.web.server.MockServerWebExchange;
@@ -31,7 +35,9 @@ class AdmissionFilterTest {
                             .maxConcurrentCalls(1)
                             .maxWaitDuration(Duration.ZERO)
                             .build()),
-            1000);
+            1000,
+            1000,
+            new PriorityShares(1, 1));
     private final AdmissionFilter filter = new AdmissionFilter(limiter);
     private final MockServerWebExchange exchange = MockServerWebExchange.from(MockServerHttpRequest.post("/"));
 
@@ -105,7 +111,7 @@ class AdmissionFilterTest {
 
     @Test
     void filter_noRoom_neverCallsTheHandler() {
-        limiter.acquire();
+        limiter.acquire(Priority.NORMAL);
 
         StepVerifier.create(filtered(request -> {
                     throw new AssertionError("called");
@@ -127,6 +133,7 @@ class AdmissionFilterTest {
     }
 
     private Mono<ServerResponse> filtered(HandlerFunction<ServerResponse> handler) {
+        exchange.getAttributes().put(Caller.class.getName(), Caller.at(null, Set.of()));
         return filter.filter(
                 ServerRequest.create(exchange, HandlerStrategies.withDefaults().messageReaders()), handler);
     }

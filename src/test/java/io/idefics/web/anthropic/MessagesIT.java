@@ -14,6 +14,7 @@ import io.idefics.generation.GenerationEvent.TextDelta;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.GenerationRequest;
+import io.idefics.generation.Priority;
 import io.idefics.generation.Usage;
 import io.idefics.web.ScriptedCompletionService;
 import io.idefics.web.WebServerTest;
@@ -195,7 +196,7 @@ class MessagesIT extends WebServerTest {
         List<Permit> permits = new ArrayList<>();
         int room = limiter.available();
         for (int i = 0; i < room; i++) {
-            permits.add(limiter.acquire());
+            permits.add(limiter.acquire(Priority.NORMAL));
         }
         try {
             for (String path : List.of(MESSAGES, COUNT)) {
