@@ -181,7 +181,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         Generation generation = new Generation(request, sink, open, arrivals.getAndIncrement(), deadline(request));
         if (!takePlace(generation)) {
             refused.incrementAndGet();
-            sink.error(busy());
+            sink.error(busy(settings.maxWaitingSequences() + " requests wait already, which is the limit"));
             return;
         }
         sink.onDispose(() -> {
@@ -212,7 +212,7 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
         }
         if (leaving != null) {
             displaced.incrementAndGet();
-            leaving.refuse(busy());
+            leaving.refuse(busy("this request had to leave the queue for one of higher priority"));
         }
         return true;
     }
@@ -237,12 +237,9 @@ public final class Engine implements SequenceRunner<SequenceEvent> {
                 .orElse(null);
     }
 
-    private GenerationException busy() {
+    private GenerationException busy(String why) {
         return new GenerationException(
-                ErrorType.OVERLOADED,
-                "The model '" + name + "' is busy: " + settings.maxWaitingSequences()
-                        + " requests wait already, which is the limit. Try again later.",
-                null);
+                ErrorType.OVERLOADED, "The model '" + name + "' is busy: " + why + ". Try again later.", null);
     }
 
     private long deadline(SequenceRequest request) {

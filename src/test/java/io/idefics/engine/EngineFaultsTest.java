@@ -1011,6 +1011,9 @@ class EngineFaultsTest {
         assertFails(low2, ErrorType.OVERLOADED);
         CompletableFuture<List<Integer>> secondHigh = bench.start(withPriority(CONTROL, Priority.HIGH));
         assertFails(low1, ErrorType.OVERLOADED);
+        assertFails(low1, error -> assertThat(error)
+                .hasMessage("The model 'bench' is busy: this request had to leave the queue for one of higher priority."
+                        + " Try again later."));
         CompletableFuture<List<Integer>> thirdHigh = bench.start(withPriority(CONTROL, Priority.HIGH));
         assertFails(secondNormal, ErrorType.OVERLOADED);
         for (Priority priority : List.of(Priority.LOW, Priority.NORMAL)) {
