@@ -151,6 +151,13 @@ class OverloadIT extends WebServerTest {
     }
 
     @Test
+    void post_withoutAKey_isOfNormalPriority() {
+        post(HELLO).expectStatus().isOk();
+
+        assertThat(service.lastRequest().client().priority()).isEqualTo(Priority.NORMAL);
+    }
+
+    @Test
     void post_clientLeavesWhileItWaits_givesItsWorkBack() throws Exception {
         AtomicBoolean cancelled = new AtomicBoolean();
         service.script(request -> reserved(request.client().account().reserve(WORK))
