@@ -38,6 +38,7 @@ import reactor.core.scheduler.Schedulers;
 class ModelConfiguration {
 
     private static final int MAX_QUEUED_TASKS = 10_000;
+    private static final int MAX_QUEUED_PICTURES = 1_000; // for each thread
 
     /** Our own beans are made at start, so that wrong settings are refused then; the framework's when they are needed. */
     @Bean
@@ -74,10 +75,16 @@ class ModelConfiguration {
                 .toList());
     }
 
-    /** Threads for tokenisation and pictures, which take processor time and may wait for memory. */
+    /** Threads for tokenisation, which takes processor time. */
     @Bean(destroyMethod = "dispose")
     Scheduler preparationScheduler() {
         return Schedulers.newBoundedElastic(preparationThreads(), MAX_QUEUED_TASKS, "preparation");
+    }
+
+    /** Threads for pictures, which may wait for memory, so that prompts without pictures do not wait with them. */
+    @Bean(destroyMethod = "dispose")
+    Scheduler decodingScheduler() {
+        return Schedulers.newBoundedElastic(preparationThreads(), MAX_QUEUED_PICTURES, "decoding");
     }
 
     /** How many prompts are prepared at the same time. */
@@ -90,7 +97,8 @@ class ModelConfiguration {
         return new ImageDecoder(
                 properties.limits(),
                 properties.applyExifOrientation(),
-                properties.maxDecodingBytes().toBytes());
+                properties.decodingBytes(),
+                properties.decodeTimeout());
     }
 
     @Bean
@@ -110,7 +118,9 @@ class ModelConfiguration {
             ImageFetcher fetcher,
             ImageDecoder decoder,
             PictureCache pictures,
-            Scheduler preparationScheduler) {
-        return new EngineCompletionService(registry, fetcher, decoder, pictures, preparationScheduler);
+            Scheduler preparationScheduler,
+            Scheduler decodingScheduler) {
+        return new EngineCompletionService(
+                registry, fetcher, decoder, pictures, preparationScheduler, decodingScheduler);
     }
 }

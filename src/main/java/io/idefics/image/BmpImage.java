@@ -5,7 +5,6 @@ import java.awt.image.IndexColorModel;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import org.jspecify.annotations.Nullable;
 
 /** A Windows bitmap of 1, 4, 8, 16, 24 or 32 bits per pixel. */
 final class BmpImage implements EncodedImage {
@@ -16,6 +15,8 @@ final class BmpImage implements EncodedImage {
     private static final int CORE_HEADER_BYTES = 12;
     private static final int UNCOMPRESSED = 0;
     private static final int BIT_FIELDS = 3;
+    private static final int FIRST_HEADER_WITH_COLOR_SPACE = 108;
+    private static final int STANDARD_COLORS = 0x73524742; // LCS_sRGB
 
     private final byte[] bytes;
     private final ImageHeader header;
@@ -52,7 +53,7 @@ final class BmpImage implements EncodedImage {
                 throw new MalformedImageException("is truncated");
             }
         }
-        return new BmpImage(bytes, new ImageHeader(ImageFormat.BMP, (int) width, (int) height, 1, 4 + 3));
+        return new BmpImage(bytes, ImageHeader.of(ImageFormat.BMP, (int) width, (int) height, 4 + 3));
     }
 
     @Override
@@ -61,18 +62,29 @@ final class BmpImage implements EncodedImage {
     }
 
     @Override
-    public @Nullable ByteBuffer exif() {
-        return null;
+    public int orientation() {
+        return ExifOrientation.NORMAL;
     }
 
     @Override
-    public RgbImage decode() throws IOException {
-        BufferedImage image = ImageReaders.BMP.read(bytes);
+    public RgbImage decode(Deadline deadline) throws IOException {
+        BufferedImage image = ImageReaders.BMP.read(plain(), deadline);
         if (image.getColorModel() instanceof IndexColorModel palette) {
             int[] colors = new int[palette.getMapSize()];
             palette.getRGBs(colors);
             return Samples.indexedToRgb(image.getRaster(), colors);
         }
         return Samples.packedToRgb(image.getRaster());
+    }
+
+    /** This file with its true size, and standard colours instead of a profile, which the reader would load. */
+    private byte[] plain() {
+        byte[] plain = bytes.clone();
+        ByteBuffer buffer =
+                ByteBuffer.wrap(plain).order(ByteOrder.LITTLE_ENDIAN).putInt(2, bytes.length);
+        if (buffer.getInt(14) >= FIRST_HEADER_WITH_COLOR_SPACE) {
+            buffer.putInt(70, STANDARD_COLORS);
+        }
+        return plain;
     }
 }

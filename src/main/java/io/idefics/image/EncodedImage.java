@@ -3,25 +3,23 @@ package io.idefics.image;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import org.jspecify.annotations.Nullable;
 
 /** A picture whose container has been walked and measured, and whose pixels have not been read. */
 interface EncodedImage {
 
     ImageHeader header();
 
-    /** The TIFF structure with the EXIF fields of this picture, without prefix, or null if there is none. */
-    @Nullable
-    ByteBuffer exif();
+    /** How the picture is to be turned, 1..8 as in EXIF. */
+    int orientation();
 
     /**
      * Reads the pixels as the reference does: first frame, composited on white, colour profiles ignored,
      * not yet oriented.
      *
+     * @param deadline asked at every step
      * @throws IOException or any runtime exception of the reader behind it, if the picture is corrupt
      */
-    RgbImage decode() throws IOException;
+    RgbImage decode(Deadline deadline) throws IOException;
 
     /**
      * Walks the container of a picture.
@@ -37,6 +35,7 @@ interface EncodedImage {
                 case GIF -> GifImage.parse(bytes);
                 case WEBP -> WebpImage.parse(bytes);
                 case BMP -> BmpImage.parse(bytes);
+                case TIFF -> TiffImage.parse(bytes);
             };
         } catch (MalformedImageException e) {
             throw new GenerationException(

@@ -5,7 +5,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The first frame of a GIF picture (GIF89a), drawn on the logical screen.
@@ -51,6 +50,7 @@ final class GifImage implements EncodedImage {
 
     private void findFirstFrame() throws MalformedImageException {
         int position = SCREEN_BYTES + globalTableBytes;
+        PartCount extensions = new PartCount("extensions");
         while (true) {
             int introducer = buffer.get(position) & 0xff;
             if (introducer == IMAGE) {
@@ -58,6 +58,7 @@ final class GifImage implements EncodedImage {
                 return;
             }
             if (introducer == EXTENSION) {
+                extensions.next();
                 if ((buffer.get(position + 1) & 0xff) == GRAPHIC_CONTROL && buffer.get(position + 2) >= 4) {
                     boolean transparent = (buffer.get(position + 3) & 1) != 0;
                     transparentIndex = transparent ? buffer.get(position + 6) & 0xff : -1;
@@ -116,22 +117,23 @@ final class GifImage implements EncodedImage {
     public ImageHeader header() {
         int width = Math.max(screenWidth(), frameLeft() + frameWidth());
         int height = Math.max(screenHeight(), frameTop() + frameHeight());
-        return new ImageHeader(ImageFormat.GIF, width, height, 1, 1 + 3);
+        return ImageHeader.of(ImageFormat.GIF, width, height, 1 + 3);
     }
 
     @Override
-    public @Nullable ByteBuffer exif() {
-        return null;
+    public int orientation() {
+        return ExifOrientation.NORMAL;
     }
 
     @Override
-    public RgbImage decode() throws IOException {
+    public RgbImage decode(Deadline deadline) throws IOException {
         int[] colors = colors();
         ImageHeader size = header();
         byte[] frame = GifLzw.decode(
                 bytes,
                 descriptor + DESCRIPTOR_BYTES + localTableBytes,
-                Math.multiplyExact(frameWidth(), frameHeight()));
+                Math.multiplyExact(frameWidth(), frameHeight()),
+                deadline);
         RgbImage screen = new RgbImage(size.width(), size.height(), new byte[Math.toIntExact(3 * size.pixels())]);
         int around = transparentIndex >= 0 ? 0xffffff : colors[0];
         if (around == 0xffffff) {

@@ -1,5 +1,7 @@
 package io.idefics.image;
 
+import java.io.IOException;
+
 /**
  * The variable-length-code LZW decompression of GIF89a, appendix F.
  *
@@ -27,15 +29,15 @@ final class GifLzw {
      * @param start the position of the minimum code size
      * @param pixels how many indexes there must be
      */
-    static byte[] decode(byte[] bytes, int start, int pixels) throws MalformedImageException {
+    static byte[] decode(byte[] bytes, int start, int pixels, Deadline deadline) throws IOException {
         int minimumCodeSize = bytes[start] & 0xff;
         if (minimumCodeSize < 1 || minimumCodeSize > 8) {
             throw new MalformedImageException("is corrupt");
         }
-        return new GifLzw(bytes, start + 1).decode(minimumCodeSize, pixels);
+        return new GifLzw(bytes, start + 1).decode(minimumCodeSize, pixels, deadline);
     }
 
-    private byte[] decode(int minimumCodeSize, int pixels) throws MalformedImageException {
+    private byte[] decode(int minimumCodeSize, int pixels, Deadline deadline) throws IOException {
         int clear = 1 << minimumCodeSize;
         int[] prefix = new int[MAX_CODES];
         byte[] suffix = new byte[MAX_CODES];
@@ -51,7 +53,11 @@ final class GifLzw {
         int codeSize = minimumCodeSize + 1;
         int next = clear + 2;
         int previous = -1;
+        int codes = 0;
         while (written < pixels) {
+            if ((codes++ & 0xffff) == 0) {
+                deadline.check();
+            }
             int code = readCode(codeSize);
             if (code == clear) {
                 codeSize = minimumCodeSize + 1;

@@ -74,7 +74,9 @@ public final class ImageFetcher {
                         Math.toIntExact(properties.connectTimeout().toMillis()))
                 .httpResponseDecoder(decoder -> decoder.maxHeaderSize(MAX_HEADER_BYTES))
                 .headers(headers -> headers.set(HttpHeaderNames.USER_AGENT, "idefics-server/" + version)
-                        .set(HttpHeaderNames.ACCEPT, "image/png, image/jpeg, image/gif, image/webp, image/bmp")
+                        .set(
+                                HttpHeaderNames.ACCEPT,
+                                "image/png, image/jpeg, image/gif, image/webp, image/bmp, image/tiff")
                         .set(HttpHeaderNames.ACCEPT_ENCODING, "identity"));
         this.client = resolver == null ? base : base.resolver(resolver);
     }

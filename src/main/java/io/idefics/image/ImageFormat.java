@@ -13,9 +13,12 @@ public enum ImageFormat {
     JPEG("JPEG"),
     GIF("GIF"),
     WEBP("WebP"),
-    BMP("BMP");
+    BMP("BMP"),
+    TIFF("TIFF");
 
     private static final int SNIFFED_BYTES = 512;
+    private static final List<String> TIFF_MARKS =
+            List.of("II*\0", "MM\0*", "II+\0", "MM\0+"); // the latter are BigTIFF
 
     private final String displayName;
 
@@ -52,10 +55,13 @@ public enum ImageFormat {
         if (head.startsWith("BM") && head.length() >= BmpImage.SMALLEST_HEADER) {
             return BMP;
         }
+        if (TIFF_MARKS.stream().anyMatch(head::startsWith)) {
+            return TIFF;
+        }
         String looksLike = describe(head);
         throw new GenerationException(
                 ErrorType.INVALID_IMAGE_FORMAT,
-                "a PNG, JPEG, GIF, WebP or BMP picture is needed"
+                "a PNG, JPEG, GIF, WebP, BMP or TIFF picture is needed"
                         + (looksLike == null ? "" : "; this looks like " + looksLike),
                 param);
     }
@@ -64,9 +70,6 @@ public enum ImageFormat {
     private static @Nullable String describe(String head) {
         if (head.isEmpty()) {
             return "an empty file";
-        }
-        if (head.startsWith("II*\0") || head.startsWith("MM\0*")) {
-            return "TIFF";
         }
         if (head.startsWith("ftyp", 4)) {
             String brand = head.substring(8, Math.min(12, head.length()));

@@ -10,9 +10,21 @@ import io.idefics.generation.GenerationException.ErrorType;
  * @param width pixels in a row of the whole picture, at least 1
  * @param height rows of the whole picture, at least 1
  * @param scans passes over the pixels that the decoder has to make
- * @param bytesPerPixel memory that a decoder needs at its peak, the result included
+ * @param decodingBytes the most memory that the decoder has at one time, the pixels that come out included
  */
-public record ImageHeader(ImageFormat format, int width, int height, int scans, int bytesPerPixel) {
+public record ImageHeader(ImageFormat format, int width, int height, int scans, long decodingBytes) {
+
+    private static final int RGB_BYTES = 3;
+
+    public ImageHeader {
+        // Turning a picture takes its pixels twice.
+        decodingBytes = Math.max(decodingBytes, 2L * RGB_BYTES * width * height);
+    }
+
+    /** Of a picture that is decoded with memory in proportion to its pixels, those that come out included. */
+    static ImageHeader of(ImageFormat format, int width, int height, int bytesPerPixel) {
+        return new ImageHeader(format, width, height, 1, (long) bytesPerPixel * width * height);
+    }
 
     /**
      * Walks the container of a picture, without decoding and without memory of the picture's size.
@@ -25,11 +37,6 @@ public record ImageHeader(ImageFormat format, int width, int height, int scans, 
 
     public long pixels() {
         return (long) width * height;
-    }
-
-    /** Bytes of memory that decoding this picture needs. */
-    long decodingBytes() {
-        return pixels() * bytesPerPixel;
     }
 
     /**

@@ -28,7 +28,9 @@ import org.springframework.validation.annotation.Validated;
  * @param allowedPorts ports that pictures are fetched from
  * @param httpEnabled whether http and https URLs are fetched at all; data URLs always work
  * @param applyExifOrientation whether pictures are turned upright; the reference implementation does not do it
- * @param maxDecodingBytes memory that all decoding at one time may take; further pictures wait
+ * @param maxDecodingBytes memory that all decoding at one time may take, on the Java heap and beside it; further pictures
+ *     wait, and one that takes more on its own is refused; by default half of the Java heap, 640 MB at most
+ * @param decodeTimeout how long one picture may wait for memory, and how long it may be decoded
  * @param maxConcurrentFetches fetches at one time; further ones wait for up to the fetch timeout
  * @param cacheSize memory for decoded and resized pictures, so that the next turn of a conversation does not decode them
  *     again; 0 for none, by default a sixteenth of the Java heap
@@ -47,17 +49,22 @@ public record ImageProperties(
         @DefaultValue({"80", "443"}) List<@Min(1) @Max(65_535) Integer> allowedPorts,
         @DefaultValue("true") boolean httpEnabled,
         @DefaultValue("true") boolean applyExifOrientation,
-        @DefaultValue("512MB") @NotNull DataSize maxDecodingBytes,
+        @Nullable DataSize maxDecodingBytes,
+        @DefaultValue("10s") @NotNull Duration decodeTimeout,
         @DefaultValue("32") @Positive int maxConcurrentFetches,
         @Nullable DataSize cacheSize) {
 
     private static final int HEAP_SHARE = 16;
+    private static final long MOST_DECODING_BYTES = 640 << 20;
 
     public ImageProperties {
         requirePositive("max-bytes", maxBytes.toBytes());
-        requirePositive("max-decoding-bytes", maxDecodingBytes.toBytes());
+        if (maxDecodingBytes != null) {
+            requirePositive("max-decoding-bytes", maxDecodingBytes.toBytes());
+        }
         requirePositive("connect-timeout", connectTimeout.toMillis());
         requirePositive("fetch-timeout", fetchTimeout.toMillis());
+        requirePositive("decode-timeout", decodeTimeout.toMillis());
         if (cacheSize != null && cacheSize.isNegative()) {
             throw new IllegalArgumentException("idefics.image.cache-size is " + cacheSize + "; it cannot be negative");
         }
@@ -72,6 +79,13 @@ public record ImageProperties(
     /** The limits on the size of a picture. */
     public ImageLimits limits() {
         return new ImageLimits(maxPixels, maxSide);
+    }
+
+    /** The memory for decoding. */
+    public long decodingBytes() {
+        return maxDecodingBytes == null
+                ? Math.min(MOST_DECODING_BYTES, Runtime.getRuntime().maxMemory() / 2)
+                : maxDecodingBytes.toBytes();
     }
 
     /** The bytes of decoded and resized pictures that are kept. */

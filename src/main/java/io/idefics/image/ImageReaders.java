@@ -6,15 +6,22 @@ import java.awt.image.Raster;
 import java.io.IOException;
 import java.util.Iterator;
 import javax.imageio.ImageReader;
+import javax.imageio.event.IIOReadProgressListener;
 import javax.imageio.event.IIOReadWarningListener;
 import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
 
-/** The readers that decode pixels, each chosen by name: whatever else is registered is never asked. */
+/**
+ * The readers that decode pixels, each chosen by name: whatever else is registered is never asked.
+ *
+ * <p>They stop soon after the deadline, all but that of WebP, which is native code: it cannot be stopped, and takes time
+ * in proportion to the pixels and the bytes.
+ */
 enum ImageReaders {
     PNG(ofJdk("com.sun.imageio.plugins.png.PNGImageReaderSpi")),
     JPEG(ofJdk("com.sun.imageio.plugins.jpeg.JPEGImageReaderSpi")),
     BMP(ofJdk("com.sun.imageio.plugins.bmp.BMPImageReaderSpi")),
+    TIFF(ofJdk("com.sun.imageio.plugins.tiff.TIFFImageReaderSpi")),
     WEBP(new WebPImageReaderSpi());
 
     private final ImageReaderSpi provider;
@@ -37,8 +44,8 @@ enum ImageReaders {
     }
 
     /** The first frame; its raster is not colour-managed. */
-    BufferedImage read(byte[] bytes) throws IOException {
-        return read(bytes, reader -> reader.read(0));
+    BufferedImage read(byte[] bytes, Deadline deadline) throws IOException {
+        return read(bytes, deadline, reader -> reader.read(0));
     }
 
     /**
@@ -46,19 +53,25 @@ enum ImageReaders {
      *
      * @param warnings told about damage that the reader puts up with
      */
-    Raster readRaster(byte[] bytes, IIOReadWarningListener warnings) throws IOException {
-        return read(bytes, reader -> {
+    Raster readRaster(byte[] bytes, Deadline deadline, IIOReadWarningListener warnings) throws IOException {
+        return read(bytes, deadline, reader -> {
             reader.addIIOReadWarningListener(warnings);
             return reader.readRaster(0, null);
         });
     }
 
-    private <T> T read(byte[] bytes, Reading<T> reading) throws IOException {
+    private <T> T read(byte[] bytes, Deadline deadline, Reading<T> reading) throws IOException {
         ImageReader reader = provider.createReaderInstance();
-        try (ByteArrayImageInputStream input = new ByteArrayImageInputStream(bytes)) {
+        Watch watch = new Watch(deadline);
+        try (ByteArrayImageInputStream input = new ByteArrayImageInputStream(bytes, deadline)) {
             // Ignoring metadata keeps the readers from inflating compressed text.
             reader.setInput(input, true, true);
-            return reading.from(reader);
+            reader.addIIOReadProgressListener(watch);
+            T result = reading.from(reader);
+            if (watch.stopped) {
+                throw new IOException("stopped"); // what is there is a part of the picture
+            }
+            return result;
         } finally {
             reader.dispose();
         }
@@ -67,5 +80,48 @@ enum ImageReaders {
     private interface Reading<T> {
 
         T from(ImageReader reader) throws IOException;
+    }
+
+    /** Stops a reader that is not done in time, at its next sign of progress. */
+    private static final class Watch implements IIOReadProgressListener {
+
+        private final Deadline deadline;
+        private boolean stopped;
+
+        Watch(Deadline deadline) {
+            this.deadline = deadline;
+        }
+
+        @Override
+        public void imageProgress(ImageReader reader, float percent) {
+            if (deadline.hasPassed()) {
+                stopped = true;
+                reader.abort();
+            }
+        }
+
+        @Override
+        public void sequenceStarted(ImageReader reader, int minIndex) {}
+
+        @Override
+        public void sequenceComplete(ImageReader reader) {}
+
+        @Override
+        public void imageStarted(ImageReader reader, int index) {}
+
+        @Override
+        public void imageComplete(ImageReader reader) {}
+
+        @Override
+        public void thumbnailStarted(ImageReader reader, int imageIndex, int thumbnailIndex) {}
+
+        @Override
+        public void thumbnailProgress(ImageReader reader, float percent) {}
+
+        @Override
+        public void thumbnailComplete(ImageReader reader) {}
+
+        @Override
+        public void readAborted(ImageReader reader) {}
     }
 }

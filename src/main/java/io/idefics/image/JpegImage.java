@@ -82,7 +82,9 @@ final class JpegImage implements EncodedImage {
             essentials.write(0xff);
             essentials.write(SOI);
             int position = 2;
+            PartCount segments = new PartCount("segments");
             while (!ended && (position = nextMarker(position)) >= 0) {
+                segments.next();
                 position = segment(position);
             }
             if (frame < 0 || scans == 0) {
@@ -250,9 +252,15 @@ final class JpegImage implements EncodedImage {
             int height = buffer.getShort(frame + 1) & 0xffff;
             int width = buffer.getShort(frame + 3) & 0xffff;
             int components = bytes[frame + 5];
-            // A progressive reader keeps all coefficients, of 2 bytes each.
-            int bytesPerPixel = components + 3 + (progressive ? 2 * components : 0);
-            return new ImageHeader(ImageFormat.JPEG, width, height, scans, bytesPerPixel);
+            long bytesOfPixels = (components + 3L) * width * height;
+            // Where there are many scans, the reader keeps all coefficients, of 2 bytes each, of blocks of 8 x 8.
+            long coefficients = scans == 1 ? 0 : 2L * components * padded(width) * padded(height);
+            return new ImageHeader(ImageFormat.JPEG, width, height, scans, bytesOfPixels + coefficients);
+        }
+
+        /** A side with the blocks of the largest sampling factor that it may have. */
+        private static long padded(int side) {
+            return (side + 31) / 32 * 32L;
         }
     }
 
@@ -262,21 +270,13 @@ final class JpegImage implements EncodedImage {
     }
 
     @Override
-    public @Nullable ByteBuffer exif() {
-        return exif;
+    public int orientation() {
+        return ExifOrientation.read(exif);
     }
 
     @Override
-    public RgbImage decode() throws IOException {
-        // Without its end marker a picture is whole only if nothing was missing: later scans would be.
-        if (!ended && progressive) {
-            throw new MalformedImageException("is truncated");
-        }
-        AtomicBoolean damaged = new AtomicBoolean();
-        Raster raster = ImageReaders.JPEG.readRaster(essentials, (reader, warning) -> damaged.set(true));
-        if (!ended && damaged.get()) {
-            throw new MalformedImageException("is truncated");
-        }
+    public RgbImage decode(Deadline deadline) throws IOException {
+        Raster raster = components(deadline);
         int width = raster.getWidth();
         int bands = raster.getNumBands();
         byte[] rgb = new byte[3 * width * raster.getHeight()];
@@ -286,6 +286,20 @@ final class JpegImage implements EncodedImage {
             convert(row, rgb, 3 * width * y);
         }
         return new RgbImage(width, raster.getHeight(), rgb);
+    }
+
+    /** The components as they are stored, of 8 bits each. */
+    Raster components(Deadline deadline) throws IOException {
+        // Without its end marker a picture is whole only if nothing was missing: later scans would be.
+        if (!ended && progressive) {
+            throw new MalformedImageException("is truncated");
+        }
+        AtomicBoolean damaged = new AtomicBoolean();
+        Raster raster = ImageReaders.JPEG.readRaster(essentials, deadline, (reader, warning) -> damaged.set(true));
+        if (!ended && damaged.get()) {
+            throw new MalformedImageException("is truncated");
+        }
+        return raster;
     }
 
     private void convert(int[] row, byte[] rgb, int start) {
@@ -326,18 +340,10 @@ final class JpegImage implements EncodedImage {
         }
     }
 
-    /** Writes inks as RGB in Pillow's arithmetic; Adobe's files hold them inverted. */
+    /** Writes inks as RGB; Adobe's files hold them inverted. */
     private int writeCmyk(int cyan, int magenta, int yellow, int black, byte[] rgb, int out) {
         int flip = adobe ? 255 : 0;
-        int light = 255 - (black ^ flip);
-        rgb[out] = (byte) inked(light, cyan ^ flip);
-        rgb[out + 1] = (byte) inked(light, magenta ^ flip);
-        rgb[out + 2] = (byte) inked(light, yellow ^ flip);
+        CmykConversion.write(cyan ^ flip, magenta ^ flip, yellow ^ flip, black ^ flip, rgb, out);
         return out + 3;
-    }
-
-    private static int inked(int light, int ink) {
-        int product = ink * light + 128;
-        return Math.max(0, light - (((product >> 8) + product) >> 8));
     }
 }

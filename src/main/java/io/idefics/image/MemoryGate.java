@@ -1,6 +1,9 @@
 package io.idefics.image;
 
+import java.time.Duration;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** A budget of memory shared by everything that decodes: who does not fit waits, first come first served. */
 final class MemoryGate {
@@ -22,11 +25,15 @@ final class MemoryGate {
     /**
      * Waits for room; a demand beyond the whole budget waits until it is alone.
      *
+     * @param patience how long to wait
      * @return the room taken, to be closed when the memory is no longer needed
+     * @throws TimeoutException if others do not leave the room in time
      */
-    Room enter(long bytes) throws InterruptedException {
+    Room enter(long bytes, Duration patience) throws InterruptedException, TimeoutException {
         int needed = (int) Math.min(capacity, (bytes + UNIT_BYTES - 1) / UNIT_BYTES);
-        units.acquire(needed);
+        if (!units.tryAcquire(needed, patience.toNanos(), TimeUnit.NANOSECONDS)) {
+            throw new TimeoutException();
+        }
         return () -> units.release(needed);
     }
 

@@ -64,7 +64,9 @@ final class PngImage implements EncodedImage {
         Chunk transparency = null;
         Chunk exif = null;
         int position = SIGNATURE_BYTES;
+        PartCount chunks = new PartCount("chunks");
         while (position <= bytes.length - CHUNK_OVERHEAD) {
+            chunks.next();
             long length = Integer.toUnsignedLong(buffer.getInt(position));
             String type = new String(bytes, position + 4, 4, StandardCharsets.ISO_8859_1);
             if (length > bytes.length - position - CHUNK_OVERHEAD) {
@@ -124,7 +126,7 @@ final class PngImage implements EncodedImage {
             throw new MalformedImageException("has an invalid IHDR chunk");
         }
         int rasterBytes = bands * (depth == 16 ? 2 : 1);
-        return new ImageHeader(ImageFormat.PNG, width, height, 1, rasterBytes + 3);
+        return ImageHeader.of(ImageFormat.PNG, width, height, rasterBytes + 3);
     }
 
     private static void checkCrc(ByteBuffer buffer, Chunk chunk) throws MalformedImageException {
@@ -141,15 +143,16 @@ final class PngImage implements EncodedImage {
     }
 
     @Override
-    public @Nullable ByteBuffer exif() {
-        return exif == null
-                ? null
-                : ByteBuffer.wrap(bytes, exif.start(), exif.length()).slice();
+    public int orientation() {
+        return ExifOrientation.read(
+                exif == null
+                        ? null
+                        : ByteBuffer.wrap(bytes, exif.start(), exif.length()).slice());
     }
 
     @Override
-    public RgbImage decode() throws IOException {
-        Raster raster = ImageReaders.PNG.read(criticalChunks()).getRaster();
+    public RgbImage decode(Deadline deadline) throws IOException {
+        Raster raster = ImageReaders.PNG.read(criticalChunks(), deadline).getRaster();
         return switch (colorType) {
             case GRAY -> Samples.indexedToRgb(raster, grayLevels());
             case PALETTE -> Samples.indexedToRgb(raster, paletteColors());

@@ -14,6 +14,9 @@ final class WebpImage implements EncodedImage {
     private static final int CHUNK_HEADER_BYTES = 8;
     private static final int ALPHA_FLAG = 0x10;
     private static final int FRAME_HEADER_BYTES = 16;
+    private static final int MAX_CODE_GROUPS = 65_536;
+    private static final int BITS_OF_CODE_GROUP = 20; // at least, in the file
+    private static final int BYTES_OF_CODE_GROUP = 6_144; // of tables in memory
 
     private final byte[] bytes;
     private final ImageHeader header;
@@ -53,8 +56,11 @@ final class WebpImage implements EncodedImage {
         Chunk frame = null;
         Chunk exif = null;
         boolean alpha = false;
+        long lossless = 0;
         long position = RIFF_BYTES;
+        PartCount chunks = new PartCount("chunks");
         while (position + CHUNK_HEADER_BYTES <= riffEnd) {
+            chunks.next();
             Chunk chunk = chunk(buffer, (int) position, riffEnd);
             switch (chunk.type()) {
                 case "VP8X" -> {
@@ -68,6 +74,11 @@ final class WebpImage implements EncodedImage {
                     // colour profiles, XMP, alpha planes: not used here
                 }
             }
+            if (chunk.type().equals("VP8L")
+                    || chunk.type().equals("ALPH")
+                    || chunk.type().equals("ANMF")) {
+                lossless = Math.max(lossless, chunk.length());
+            }
             position = chunk.end();
         }
         if (frame != null && still == null && canvas != null) {
@@ -79,9 +90,25 @@ final class WebpImage implements EncodedImage {
         if (size == null) {
             throw new MalformedImageException("has no pixels");
         }
-        // The native decoder keeps the pixels once more.
-        ImageHeader header = new ImageHeader(ImageFormat.WEBP, size.width(), size.height(), 1, 4 + 4 + 3);
+        ImageHeader header = new ImageHeader(
+                ImageFormat.WEBP, size.width(), size.height(), 1, decodingBytes(size, frame == null, lossless));
         return new WebpImage(bytes, header, still != null ? null : frame, alpha, exif);
+    }
+
+    /**
+     * Memory for decoding: native code has the pixels once or, of lossless pictures and alpha planes, twice, and for the
+     * latter the tables of up to 65536 groups of prefix codes, which take far less in the file; then come the array that
+     * Java gets, the result, and the canvas of a frame.
+     *
+     * @param lossless the bytes of the largest chunk that may have prefix codes
+     */
+    private static long decodingBytes(Size size, boolean isStill, long lossless) {
+        long pixels = (long) size.width() * size.height();
+        long groups = Math.min(
+                Math.min(MAX_CODE_GROUPS, lossless * Byte.SIZE / BITS_OF_CODE_GROUP),
+                (size.width() + 3L) / 4 * ((size.height() + 3L) / 4));
+        int bytesPerPixel = 4 + (lossless > 0 ? 5 : 0) + 4 + 3 + (isStill ? 0 : 3);
+        return pixels * bytesPerPixel + groups * BYTES_OF_CODE_GROUP;
     }
 
     private static Chunk chunk(ByteBuffer buffer, int position, long limit) throws MalformedImageException {
@@ -150,25 +177,24 @@ final class WebpImage implements EncodedImage {
     }
 
     @Override
-    public @Nullable ByteBuffer exif() {
+    public int orientation() {
         if (exif == null) {
-            return null;
+            return ExifOrientation.NORMAL;
         }
         // Some writers keep the prefix that EXIF has in JPEG files.
         boolean prefixed = exif.length() >= 6
                 && new String(bytes, exif.start(), 6, StandardCharsets.ISO_8859_1).equals("Exif\0\0");
         int skipped = prefixed ? 6 : 0;
-        return ByteBuffer.wrap(bytes, exif.start() + skipped, exif.length() - skipped)
-                .slice();
+        return ExifOrientation.read(ByteBuffer.wrap(bytes, exif.start() + skipped, exif.length() - skipped)
+                .slice());
     }
 
     @Override
-    public RgbImage decode() throws IOException {
+    public RgbImage decode(Deadline deadline) throws IOException {
         if (frame == null) {
-            return Samples.packedToRgb(ImageReaders.WEBP.read(bytes).getRaster());
+            return read(bytes, deadline);
         }
-        RgbImage drawn =
-                Samples.packedToRgb(ImageReaders.WEBP.read(stillOf(frame)).getRaster());
+        RgbImage drawn = read(stillOf(frame), deadline);
         byte[] rgb = new byte[Math.toIntExact(3 * header.pixels())];
         if (transparentCanvas) {
             Arrays.fill(rgb, (byte) 255);
@@ -181,6 +207,18 @@ final class WebpImage implements EncodedImage {
             System.arraycopy(drawn.rgb(), 3 * drawn.width() * y, rgb, target, 3 * drawn.width());
         }
         return new RgbImage(header.width(), header.height(), rgb);
+    }
+
+    private static RgbImage read(byte[] file, Deadline deadline) throws IOException {
+        try {
+            return Samples.packedToRgb(ImageReaders.WEBP.read(file, deadline).getRaster());
+        } catch (OutOfMemoryError e) {
+            // Native code reports damaged alpha planes so too; where memory has really run out the error has a message.
+            if (e.getMessage() == null) {
+                throw new MalformedImageException("cannot be decoded: it is truncated or corrupt");
+            }
+            throw e;
+        }
     }
 
     /** A frame as a file of its own: RIFF header, VP8X that admits alpha, and the chunks of the frame. */

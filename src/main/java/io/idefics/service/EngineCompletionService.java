@@ -35,6 +35,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -61,19 +62,25 @@ public final class EngineCompletionService implements CompletionService {
     private final ImageDecoder decoder;
     private final PictureCache pictures;
     private final Scheduler workers;
+    private final Scheduler decoding;
 
-    /** @param workers runs what takes time and may block: tokenisation, decoding and resizing of pictures */
+    /**
+     * @param workers runs what takes time: tokenisation
+     * @param decoding runs what also waits for memory: decoding and resizing of pictures
+     */
     public EngineCompletionService(
             ModelRegistry registry,
             ImageFetcher fetcher,
             ImageDecoder decoder,
             PictureCache pictures,
-            Scheduler workers) {
+            Scheduler workers,
+            Scheduler decoding) {
         this.registry = registry;
         this.fetcher = fetcher;
         this.decoder = decoder;
         this.pictures = pictures;
         this.workers = workers;
+        this.decoding = decoding;
     }
 
     @Override
@@ -259,19 +266,28 @@ public final class EngineCompletionService implements CompletionService {
         List<ImageRef> refs = all.subList(prepared.firstImage(), all.size());
         return Flux.fromIterable(refs)
                 .flatMapSequential(
-                        ref -> fetcher.fetch(ref)
-                                .publishOn(workers)
-                                .map(bytes -> pixelValues(bytes, ref, parts.imageProcessor())),
+                        ref -> fetcher.fetch(ref).flatMap(bytes -> decoded(bytes, ref, parts.imageProcessor())),
                         Math.max(refs.size(), 1))
                 .collectList();
+    }
+
+    private Mono<PixelValues> decoded(byte[] bytes, ImageRef ref, IdeficsImageProcessor processor) {
+        return Mono.fromCallable(() -> pixelValues(bytes, ref, processor))
+                .subscribeOn(decoding)
+                .onErrorMap(
+                        RejectedExecutionException.class,
+                        e -> new GenerationException(
+                                ErrorType.OVERLOADED, "too many pictures wait to be decoded", ref.param(), e));
     }
 
     private PixelValues pixelValues(byte[] bytes, ImageRef ref, IdeficsImageProcessor processor) {
         return pictures.get(
                 bytes,
                 processor,
-                () -> new PixelValues(
-                        processor.pixelValues(decoder.decode(bytes, ref.param())), processor.imageSize()));
+                () -> decoder.decode(
+                        bytes,
+                        ref.param(),
+                        image -> new PixelValues(processor.pixelValues(image), processor.imageSize())));
     }
 
     /** All choices; they share the prompt, so that the engine runs it once. */

@@ -7,9 +7,11 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import java.awt.image.BufferedImage;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -346,14 +348,14 @@ class ImageDecoderTest {
 
         assertThatExceptionOfType(GenerationException.class)
                 .isThrownBy(() -> decode(bytes))
-                .withMessage("a PNG, JPEG, GIF, WebP or BMP picture is needed; this looks like " + name);
+                .withMessage("a PNG, JPEG, GIF, WebP, BMP or TIFF picture is needed; this looks like " + name);
     }
 
     @Test
     void decode_unknownContent_namesTheFormatsNeeded() {
         assertThatExceptionOfType(GenerationException.class)
                 .isThrownBy(() -> decode(new byte[] {1, 2, 3, 4, 5, 6, 7, 8}))
-                .withMessage("a PNG, JPEG, GIF, WebP or BMP picture is needed");
+                .withMessage("a PNG, JPEG, GIF, WebP, BMP or TIFF picture is needed");
         assertRefused(new byte[0], ErrorType.INVALID_IMAGE_FORMAT, "this looks like an empty file");
         assertRefused("II*\0........".getBytes(StandardCharsets.ISO_8859_1), ErrorType.INVALID_IMAGE_FORMAT, "TIFF");
     }
@@ -364,6 +366,114 @@ class ImageDecoderTest {
 
         assertRefused(GoldenImages.bytes("one_pixel.png"), ErrorType.OVERLOADED, "interrupted");
         assertThat(Thread.interrupted()).isTrue();
+    }
+
+    @Test
+    void decode_othersHoldTheMemory_isOverloadedInTime() {
+        ImageDecoder narrow = new ImageDecoder(ImageLimits.defaults(), true, 1 << 20, Duration.ofMillis(1), () -> 0);
+        byte[] png = GoldenImages.bytes("one_pixel.png");
+        byte[] large = TestPictures.png(700, 150, 8, 0, new byte[150 * 701]);
+
+        GenerationException refused = narrow.decode(large, PARAM, image -> {
+            assertThat(narrow.decode(png, PARAM).width()).isEqualTo(1); // there is room for this one
+            try {
+                narrow.decode(large, PARAM);
+                return null;
+            } catch (GenerationException e) {
+                return e;
+            }
+        });
+
+        assertThat(refused).isNotNull().hasMessage("other pictures leave no memory to decode this one");
+        assertThat(refused.type()).isEqualTo(ErrorType.OVERLOADED);
+        assertThat(narrow.decode(large, PARAM).width()).isEqualTo(700);
+    }
+
+    @Test
+    void decode_pictureBeyondTheBudget_isRefused() {
+        ImageDecoder narrow = new ImageDecoder(ImageLimits.defaults(), true, 1 << 20);
+        byte[] png = TestPictures.png(600, 600, 8, 2, new byte[600 * 1801]);
+
+        assertThatExceptionOfType(GenerationException.class)
+                .isThrownBy(() -> narrow.decode(png, PARAM))
+                .withMessageMatching(
+                        "decoding the picture of 600 x 600 pixels takes [0-9]+ bytes of memory; the limit is 1048576")
+                .satisfies(e -> assertThat(e.type()).isEqualTo(ErrorType.IMAGE_TOO_LARGE));
+    }
+
+    @Test
+    void decode_webpWithManyCodeGroups_countsTheirMemory() throws IOException {
+        byte[] webp = HardPicturesTest.resource("/pictures/bombs/webp-code-groups.webp");
+
+        // 4096 groups of codes in 18 kB, for which native code takes 23 MB.
+        assertThat(ImageHeader.parse(webp, PARAM).decodingBytes()).isGreaterThan(23_000_000);
+        assertThat(decode(webp).width()).isEqualTo(256);
+    }
+
+    @ParameterizedTest
+    @MethodSource("pictures")
+    void decode_anyFormatBeyondTheDeadline_isStopped(String name) {
+        long[] now = {0};
+        Duration second = Duration.ofSeconds(1);
+        // Each look at the clock takes a second.
+        ImageDecoder slow =
+                new ImageDecoder(ImageLimits.defaults(), true, 512 << 20, second, () -> now[0] += second.toNanos());
+
+        assertThatExceptionOfType(GenerationException.class)
+                .isThrownBy(() -> slow.decode(GoldenImages.bytes(name), PARAM))
+                .withMessageMatching("decoding the picture of .* pixels took longer than the limit of 1000 ms")
+                .satisfies(e -> assertThat(e.type()).isEqualTo(ErrorType.IMAGE_TOO_LARGE));
+    }
+
+    @Test
+    void decode_pngThatTakesTooLong_isStoppedBetweenRows() {
+        long[] looks = {0};
+        // The bytes are read before the rows are made.
+        ImageDecoder slow =
+                new ImageDecoder(ImageLimits.defaults(), true, 512 << 20, Duration.ofNanos(50), () -> looks[0]++);
+        byte[] png = TestPictures.png(10, 5000, 8, 2, new byte[5000 * 31]);
+
+        assertThatExceptionOfType(GenerationException.class)
+                .isThrownBy(() -> slow.decode(png, PARAM))
+                .withMessageContaining("longer than the limit");
+        assertThat(looks[0]).isLessThan(100);
+    }
+
+    @Test
+    void decode_millionsOfParts_areRefusedByTheirNumber() {
+        ByteBuffer png = ByteBuffer.allocate(8 + 25 + 100_001 * 12);
+        png.put(TestPictures.png(1, 1, 8, 2, new byte[4]), 0, 33);
+        ByteBuffer jpeg = ByteBuffer.allocate(2 + 100_001 * 4).putShort((short) 0xffd8);
+        ByteBuffer webp = ByteBuffer.allocate(100_001 * 8).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer gif = ByteBuffer.allocate(13 + 100_001 * 3);
+        gif.put("GIF89a".getBytes(StandardCharsets.ISO_8859_1)).position(13);
+        for (int i = 0; i < 100_001; i++) {
+            png.putInt(0).putInt(0x74455874).putInt(0); // tEXt
+            jpeg.putInt(0xfffe0002); // a comment
+            webp.putInt(0x20504d58).putInt(0); // XMP
+            gif.put(new byte[] {0x21, (byte) 0xfe, 0});
+        }
+
+        assertRefused(png.array(), ErrorType.INVALID_IMAGE_FORMAT, "the PNG picture has more than 100000 chunks");
+        assertRefused(jpeg.array(), ErrorType.INVALID_IMAGE_FORMAT, "the JPEG picture has more than 100000 segments");
+        assertRefused(
+                TestPictures.webp(webp.array()),
+                ErrorType.INVALID_IMAGE_FORMAT,
+                "the WebP picture has more than 100000 chunks");
+        assertRefused(gif.array(), ErrorType.INVALID_IMAGE_FORMAT, "the GIF picture has more than 100000 extensions");
+    }
+
+    @Test
+    void decode_bitmapThatNamesAProfile_ignoresIt() {
+        byte[] plain = TestPictures.written(new BufferedImage(2, 2, BufferedImage.TYPE_3BYTE_BGR), "bmp");
+        ByteBuffer bmp = ByteBuffer.allocate(plain.length + 84).order(ByteOrder.LITTLE_ENDIAN);
+        bmp.put(plain, 0, 54).put(new byte[84]).put(plain, 54, plain.length - 54);
+        bmp.putInt(10, 54 + 84).putInt(14, 124);
+        bmp.putInt(70, 0x4c494e4b).putInt(126, 14).putInt(130, 60); // LINK, to a file whose name is in the file
+
+        assertThat(decode(bmp.array()).rgb()).isEqualTo(new byte[12]);
+        bmp.putInt(70, 0x4d424544); // MBED, a profile that is none
+        assertThat(decode(bmp.array()).rgb()).isEqualTo(new byte[12]);
     }
 
     @ParameterizedTest

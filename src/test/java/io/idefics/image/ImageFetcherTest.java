@@ -185,7 +185,7 @@ class ImageFetcherTest {
                 .expectErrorSatisfies(error -> assertError(
                         error,
                         ErrorType.INVALID_IMAGE_FORMAT,
-                        "a PNG, JPEG, GIF, WebP or BMP picture is needed; this looks like HTML"))
+                        "a PNG, JPEG, GIF, WebP, BMP or TIFF picture is needed; this looks like HTML"))
                 .verify(PATIENCE);
     }
 

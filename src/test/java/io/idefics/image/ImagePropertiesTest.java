@@ -37,10 +37,13 @@ class ImagePropertiesTest {
                         List.of(80, 443),
                         true,
                         true,
-                        DataSize.ofMegabytes(512),
+                        null,
+                        Duration.ofSeconds(10),
                         32,
                         null));
         assertThat(properties.cacheBytes()).isEqualTo(Runtime.getRuntime().maxMemory() / 16);
+        assertThat(properties.decodingBytes())
+                .isEqualTo(Math.min(640 << 20, Runtime.getRuntime().maxMemory() / 2));
         assertThat(properties.limits()).isEqualTo(ImageLimits.defaults());
     }
 
