@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.idefics.IdeficsApplication;
 import io.idefics.admission.ApiKey;
+import io.idefics.testing.ContractRecorder;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -105,6 +106,8 @@ class DeploymentIT {
                 assertThat(status(operators + path)).as(path).isEqualTo(404);
                 assertThat(status(operators + path, KEY)).as(path).isEqualTo(404);
             }
+            // The contract is that of the other port.
+            assertThat(ContractRecorder.takeViolations()).allMatch(violation -> violation.contains(" 404: "));
             assertThat(body(operators + "/actuator/health")).contains("\"keys\":1");
         }
     }
