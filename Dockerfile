@@ -60,15 +60,18 @@ ENV OPT_OUT_TRACKING=true \
     PYTORCH_LIBRARY_PATH=/opt/libtorch \
     PYTORCH_VERSION=2.7.1 \
     MANAGEMENT_ENDPOINT_HEALTH_PROBES_ENABLED=true
+# Health, metrics and the description of the API are on port 8081. On all addresses every request needs a key.
+ENV SPRING_PROFILES_ACTIVE=production \
+    SERVER_ADDRESS=0.0.0.0
 # The heap gets the smaller part of the memory: weights and activations live outside of it.
 ENV JAVA_TOOL_OPTIONS="-XX:MaxRAMPercentage=40 -XX:+ExitOnOutOfMemoryError"
 
 USER 10001:10001
 VOLUME /models
-EXPOSE 8080
+EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30m --retries=3 \
-    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8080/actuator/health/readiness"]
+    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8081/actuator/health/readiness"]
 ENTRYPOINT ["java", "-Dai.djl.offline=true", "-Djava.io.tmpdir=/tmp", "-Duser.home=/tmp", "-jar", "/app/idefics-server.jar"]
 
 FROM runtime AS cuda

@@ -54,18 +54,41 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* application.yml: what the chart sets, and over it what the user sets. */}}
 {{- define "idefics.application" -}}
 {{- $base := dict
-  "server" (dict "port" 8080 "shutdown" "graceful")
-  "spring" (dict "lifecycle" (dict "timeout-per-shutdown-phase" (printf "%ds" (int .Values.shutdown.drainSeconds))))
+  "server" (dict "address" "0.0.0.0" "port" 8080 "shutdown" "graceful")
+  "spring" (dict
+    "profiles" (dict "active" "production")
+    "lifecycle" (dict "timeout-per-shutdown-phase" (printf "%ds" (int .Values.shutdown.drainSeconds))))
   "management" (dict
     "server" (dict "port" (int .Values.managementPort))
     "endpoint" (dict "health" (dict "probes" (dict "enabled" true)))) }}
 {{- if .Values.existingSecret }}
 {{- $_ := set $base.spring "config" (dict "import" "configtree:/app/secrets/") }}
 {{- end }}
+{{- $idefics := dict }}
 {{- if .Values.models }}
-{{- $_ := set $base "idefics" (dict "models" .Values.models) }}
+{{- $_ := set $idefics "models" .Values.models }}
+{{- end }}
+{{- with include "idefics.access" . | fromYaml }}
+{{- $_ := set $idefics "access" . }}
+{{- end }}
+{{- if $idefics }}
+{{- $_ := set $base "idefics" $idefics }}
 {{- end }}
 {{- toYaml (mustMergeOverwrite $base (deepCopy .Values.config)) }}
+{{- end }}
+
+{{/* idefics.access: where the keys are. Nothing is installed by accident without any. */}}
+{{- define "idefics.access" -}}
+{{- $access := dict }}
+{{- if .Values.apiKeys.existingSecret }}
+{{- $_ := set $access "key-file" "/app/keys/keys.yml" }}
+{{- end }}
+{{- if not .Values.apiKeys.required }}
+{{- $_ := set $access "require-keys" false }}
+{{- else if not (or .Values.apiKeys.existingSecret (dig "idefics" "access" dict .Values.config)) }}
+{{- fail "API keys are required but there are none: name a Secret with them in apiKeys.existingSecret, or set apiKeys.required=false to let everybody in who can reach the Service." }}
+{{- end }}
+{{- toYaml $access }}
 {{- end }}
 
 {{/* The container's resources, with the devices when it runs on GPUs. */}}

@@ -46,13 +46,17 @@ final class ArchitectureRules {
                             "generation")),
             Map.entry("web", Set.of("service", "admission", "generation")),
             Map.entry("observability", Set.of("service", "engine", "admission")),
-            Map.entry("bench", Set.of("service", "generation"))));
+            Map.entry("bench", Set.of("service", "generation")),
+            Map.entry("keys", Set.of("admission"))));
 
-    /** The room that wires the others: it may use all of them but the command, and none may use it. */
+    /** The room that wires the others: it may use all of them but the commands, and none may use it. */
     private static final String WIRING = "config";
 
-    /** The command beside the service: nothing but the main class uses it, and it alone has the standard streams. */
-    private static final String COMMAND = "bench";
+    /** The command that runs the service itself. */
+    private static final String BENCH = "bench";
+
+    /** The commands beside the service: nothing but the main class uses them, and they alone have the standard streams. */
+    private static final Set<String> COMMANDS = Set.of(BENCH, "keys");
 
     private final String root;
 
@@ -67,7 +71,7 @@ final class ArchitectureRules {
         ARROWS.forEach((room, allowed) -> all.add(rules.arrows(room, allowed)));
         all.add(rules.everyClassHasARoom());
         all.add(rules.nothingUses(WIRING));
-        all.add(rules.onlyTheMainClassUses(COMMAND));
+        COMMANDS.forEach(command -> all.add(rules.onlyTheMainClassUses(command)));
         all.add(rules.noCycles());
         all.add(rules.onlyIn("ai.djl..", "model", "tokenizer"));
         all.add(rules.notIn("reactor..", "generation", "tokenizer", "checkpoint", "model", "processing"));
@@ -155,7 +159,7 @@ final class ArchitectureRules {
     private ArchRule springOnlyAtTheEdges() {
         return noClasses()
                 .that(resideOutsideOfPackages(
-                                root, inside("web"), inside("observability"), inside(COMMAND), inside(WIRING))
+                                root, inside("web"), inside("observability"), inside(BENCH), inside(WIRING))
                         .and(DescribedPredicate.not(partOfProperties())))
                 .should()
                 .dependOnClassesThat()
@@ -181,7 +185,7 @@ final class ArchitectureRules {
     private ArchRule noStandardStreams() {
         return noClasses()
                 .that()
-                .resideOutsideOfPackage(inside(COMMAND))
+                .resideOutsideOfPackages(rooms(COMMANDS))
                 .should(ACCESS_STANDARD_STREAMS)
                 .allowEmptyShould(true);
     }

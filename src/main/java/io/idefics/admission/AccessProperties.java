@@ -8,7 +8,6 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.hibernate.validator.constraints.time.DurationMin;
 import org.jspecify.annotations.Nullable;
@@ -94,10 +93,8 @@ public record AccessProperties(
             @DefaultValue("normal") String priority,
             @DefaultValue ClientLimits limits) {
 
-        private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
-
         ApiKey read(String place) {
-            if (name == null || !NAME.matcher(name).matches()) {
+            if (name == null || !ApiKey.isName(name)) {
                 throw new InvalidAccessException(place + ".name is " + (name == null ? "missing" : "'" + name + "'")
                         + " but must have 1 to 64 letters, digits, dots, dashes or underscores.");
             }

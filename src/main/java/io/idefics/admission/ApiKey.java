@@ -28,7 +28,13 @@ public record ApiKey(String name, byte[] hash, Set<Scope> scopes, Priority prior
 
     private static final String ALGORITHM = "sha256:";
     private static final Pattern HASH = Pattern.compile(ALGORITHM + "[0-9a-fA-F]{" + 2 * HASH_BYTES + "}");
+    private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}");
     private static final Pattern KEY = Pattern.compile("[\\x21-\\x7e]+");
+
+    /** Whether a text may be the name of a key: it is safe in logs, meters and YAML. */
+    public static boolean isName(String text) {
+        return NAME.matcher(text).matches();
+    }
 
     /** Whether a text may be a key: printable ASCII without spaces, as it can stand in a header. */
     public static boolean isKey(String text) {

@@ -39,6 +39,7 @@ import io.idefics.web.tgi.InfoHandler;
 import io.idefics.web.tgi.TgiRoutes;
 import io.idefics.web.tgi.TgiTokenizeHandler;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.info.BuildProperties;
 import org.springframework.boot.web.embedded.netty.NettyReactiveWebServerFactory;
@@ -184,6 +185,7 @@ public class WebConfiguration {
     /** The root leads browsers to the description of the API. */
     @Bean
     @Order(Ordered.HIGHEST_PRECEDENCE)
+    @ConditionalOnProperty(name = "springdoc.use-management-port", havingValue = "false", matchIfMissing = true)
     RouterFunction<ServerResponse> rootRoute() {
         return RootPage.route();
     }

@@ -13,6 +13,8 @@ import java.util.Locale;
 import java.util.Optional;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
+import org.springframework.http.HttpStatus;
+import org.springframework.web.server.ResponseStatusException;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
@@ -51,6 +53,9 @@ public final class AccessFilter implements WebFilter {
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         return Mono.defer(() -> {
+            if (!rules.isServed(exchange)) {
+                return Mono.error(new ResponseStatusException(HttpStatus.NOT_FOUND));
+            }
             Optional<Scope> needed = rules.needed(exchange);
             Caller caller = needed.isEmpty() ? anonymous(exchange) : admitted(exchange, needed.get());
             exchange.getAttributes().put(CALLER, caller);

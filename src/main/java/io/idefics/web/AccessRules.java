@@ -45,6 +45,14 @@ public final class AccessRules {
         this.managementKeys = managementKeys;
     }
 
+    /**
+     * Whether a request is for this port: a management port of its own has the actuator alone. Spring would route the API
+     * there as well, past the keys.
+     */
+    boolean isServed(ServerWebExchange exchange) {
+        return !isManagement(exchange) || matches(admin, exchange);
+    }
+
     /** The scope that a request needs; empty where it needs no key. */
     Optional<Scope> needed(ServerWebExchange exchange) {
         if (CorsUtils.isPreFlightRequest(exchange.getRequest()) || isOpen(exchange)) {

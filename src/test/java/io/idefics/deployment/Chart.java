@@ -17,6 +17,9 @@ import org.yaml.snakeyaml.Yaml;
 /** The Helm chart, rendered by Helm itself. */
 final class Chart {
 
+    /** The Secret with the keys. */
+    static final String KEYS = "test-keys";
+
     private static final Path DIRECTORY = Path.of("helm");
 
     private Chart() {}
@@ -31,8 +34,14 @@ final class Chart {
         return new Rendered(documents(template(values)));
     }
 
-    /** What {@code helm template} prints. */
+    /** What {@code helm template} prints; the keys are in a Secret unless the values say something of keys. */
     static String template(String values) {
+        return templateAsIs(
+                values.contains("apiKeys:") ? values : "apiKeys: {existingSecret: " + KEYS + "}\n" + values);
+    }
+
+    /** The same with nothing but these values. */
+    static String templateAsIs(String values) {
         try {
             Path file = Files.createTempFile("values", ".yaml");
             try {

@@ -54,9 +54,10 @@ class ChartTest {
         Rendered chart = Chart.render("");
 
         assertThat(chart.kinds()).containsExactlyInAnyOrder("ServiceAccount", "ConfigMap", "Service", "Deployment");
-        assertThat(chart.pod().at("volumes").named()).containsOnlyKeys("tmp", "config");
+        assertThat(chart.pod().at("volumes").named()).containsOnlyKeys("tmp", "config", "api-keys");
         assertThat(chart.container().text("image")).isEqualTo("idefics-server:0.1.0");
-        assertThat(new Yaml().<Map<String, Object>>load(chart.application())).doesNotContainKey("idefics");
+        assertThat(new Node(new Yaml().load(chart.application())).at("idefics").value())
+                .isEqualTo(Map.of("access", Map.of("key-file", "/app/keys/keys.yml")));
     }
 
     @Test
@@ -207,6 +208,36 @@ class ChartTest {
     }
 
     @Test
+    void render_keys_areMountedAsAFileThatMayChange() {
+        Rendered chart = Chart.render("");
+        Node application = new Node(new Yaml().load(chart.application()));
+        Node mount = chart.container().at("volumeMounts").named().get("api-keys");
+
+        assertThat(chart.pod().at("volumes").named().get("api-keys").text("secret", "secretName"))
+                .isEqualTo(Chart.KEYS);
+        assertThat(mount.text("mountPath")).isEqualTo("/app/keys");
+        assertThat(mount.at("subPath").value()).isNull();
+        assertThat(application.text("idefics", "access", "key-file")).isEqualTo("/app/keys/keys.yml");
+        assertThat(application.text("server", "address")).isEqualTo("0.0.0.0");
+        assertThat(application.text("spring", "profiles", "active")).isEqualTo("production");
+        assertThat(Chart.template("")).doesNotContain("require-keys");
+    }
+
+    @Test
+    void render_noKeys_isRefusedUnlessAskedFor() {
+        assertThatThrownBy(() -> Chart.templateAsIs(""))
+                .hasMessageContaining(
+                        "name a Secret with them in apiKeys.existingSecret, or set apiKeys.required=false");
+
+        Rendered open = Chart.render("apiKeys: {required: false}");
+        assertThat(open.pod().at("volumes").named()).doesNotContainKey("api-keys");
+        assertThat(new Node(new Yaml().load(open.application())).text("idefics", "access", "require-keys"))
+                .isEqualTo("false");
+        assertThat(Chart.templateAsIs("config: {idefics: {access: {key-file: /elsewhere.yml}}}"))
+                .contains("key-file: /elsewhere.yml");
+    }
+
+    @Test
     void render_everythingOptional_isCreated() {
         Rendered chart = Chart.render(
                 """
@@ -259,7 +290,9 @@ class ChartTest {
                 "models: [{path: a, licenseUrl: 'https://example.com'}]",
                 "image: {tag: latest}",
                 "gpu: {count: 0}",
-                "managementPort: 8080"
+                "managementPort: 8080",
+                "apiKeys: {required: maybe}",
+                "apiKeys: {keys: []}"
             })
     void render_wrongValues_areRejected(String values) {
         assertThatThrownBy(() -> Chart.template(values)).hasMessageContaining("values don't meet the specifications");

@@ -48,7 +48,7 @@ class DockerfileTest {
     void runtime_entrypoint_isJavaItself() {
         assertThat(dockerfile.all("ENTRYPOINT")).singleElement().asString().startsWith("[\"java\", ");
         assertThat(dockerfile.all("CMD")).isEmpty();
-        assertThat(dockerfile.all("runtime", "EXPOSE")).containsExactly("8080");
+        assertThat(dockerfile.all("runtime", "EXPOSE")).containsExactly("8080 8081");
     }
 
     @Test
@@ -57,7 +57,13 @@ class DockerfileTest {
                 .singleElement()
                 .asString()
                 .contains("CMD [\"curl\", ");
-        assertThat(dockerfile.healthUrl()).isEqualTo("http://127.0.0.1:8080/actuator/health/readiness");
+        assertThat(dockerfile.healthUrl()).isEqualTo("http://127.0.0.1:8081/actuator/health/readiness");
+    }
+
+    @Test
+    void runtime_server_isForOthersAndHasAManagementPort() {
+        assertThat(String.join(" ", dockerfile.all("runtime", "ENV")))
+                .contains("SPRING_PROFILES_ACTIVE=production", "SERVER_ADDRESS=0.0.0.0");
     }
 
     @Test
