@@ -47,11 +47,12 @@ class LimitsTest {
         second.charge(51);
 
         assertThatThrownBy(request()::enter)
-                .isInstanceOfSatisfying(
-                        GenerationException.class, e -> assertThat(e.retryAfter()).isEqualTo(Duration.ofMinutes(1)))
+                .isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.retryAfter())
+                        .isEqualTo(Duration.ofMinutes(1)))
                 .hasMessage("The limit of 100 tokens a minute is reached; try again in 1m0s.");
         time.advance(Duration.ofMinutes(1));
-        assertThat(Objects.requireNonNull(request().balances().tokens()).remaining()).isEqualTo(50);
+        assertThat(Objects.requireNonNull(request().balances().tokens()).remaining())
+                .isEqualTo(50);
         assertThat(limits.refused(Limit.TOKENS)).isEqualTo(1);
     }
 
@@ -61,9 +62,10 @@ class LimitsTest {
         request().enter();
 
         assertThatThrownBy(request()::enter)
-                .isInstanceOfSatisfying(
-                        GenerationException.class, e -> assertThat(e.retryAfter()).isEqualTo(Duration.ofSeconds(1)))
-                .hasMessage("The limit of 2 requests at the same time is reached; try again when one of them has ended.");
+                .isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.retryAfter())
+                        .isEqualTo(Duration.ofSeconds(1)))
+                .hasMessage(
+                        "The limit of 2 requests at the same time is reached; try again when one of them has ended.");
         first.run();
         time.advance(Duration.ofMinutes(1));
         request().enter();
@@ -87,8 +89,8 @@ class LimitsTest {
         assertThatThrownBy(() -> reserve(request(), 4))
                 .isInstanceOf(CompletionException.class)
                 .cause()
-                .isInstanceOfSatisfying(
-                        GenerationException.class, e -> assertThat(e.retryAfter()).isEqualTo(Duration.ofSeconds(40)))
+                .isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.retryAfter())
+                        .isEqualTo(Duration.ofSeconds(40)))
                 .hasMessage("The request has 4 pictures but of the limit of 10 pictures a minute only 3 are left;"
                         + " try again in 40s.");
         reserve(request(), 3);
@@ -99,8 +101,8 @@ class LimitsTest {
     void reserve_moreThanEverAreLeft_isNotToBeTriedAgain() {
         assertThatThrownBy(() -> reserve(request(), 11))
                 .cause()
-                .isInstanceOfSatisfying(
-                        GenerationException.class, e -> assertThat(e.retryAfter()).isNull())
+                .isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.retryAfter())
+                        .isNull())
                 .hasMessage("The request has 11 pictures but the limit is 10 pictures a minute.");
         reserve(request(), 10);
     }

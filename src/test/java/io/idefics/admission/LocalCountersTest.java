@@ -25,10 +25,15 @@ class LocalCountersTest {
 
     @Test
     void takeRequest_limitsThatAreOff_haveNoBalance() {
-        Balances balances = counters.takeRequest("a", new Quota(0, 0, 0, 0)).toCompletableFuture().join();
+        Balances balances = counters.takeRequest("a", new Quota(0, 0, 0, 0))
+                .toCompletableFuture()
+                .join();
 
         assertThat(balances).isEqualTo(Balances.UNLIMITED);
-        assertThat(counters.takePictures("a", new Quota(0, 0, 0, 0), 1).toCompletableFuture().join()).isNull();
+        assertThat(counters.takePictures("a", new Quota(0, 0, 0, 0), 1)
+                        .toCompletableFuture()
+                        .join())
+                .isNull();
         counters.takeTokens("a", new Quota(0, 0, 0, 0), 1);
     }
 

@@ -204,9 +204,8 @@ class RedisCountersTest {
             for (int i = 0; i < 3; i++) {
                 assertThatThrownBy(() -> request(counters, new Quota(1, 0, 0, 0)))
                         .cause()
-                        .isInstanceOfSatisfying(
-                                GenerationException.class,
-                                e -> assertThat(e.type()).isEqualTo(ErrorType.OVERLOADED))
+                        .isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.type())
+                                .isEqualTo(ErrorType.OVERLOADED))
                         .hasMessage("The service cannot check its limits now; try again later.");
             }
             assertThat(logged.list)
@@ -218,8 +217,8 @@ class RedisCountersTest {
     @Test
     void takeRequest_redisHangs_isAnsweredAndComesBack() {
         try (Relay relay = new Relay(redis.port())) {
-            RedisCounters counters =
-                    counters("redis://127.0.0.1:" + relay.port(), Duration.ofSeconds(2), OnFailure.OPEN, System::nanoTime);
+            RedisCounters counters = counters(
+                    "redis://127.0.0.1:" + relay.port(), Duration.ofSeconds(2), OnFailure.OPEN, System::nanoTime);
             Quota quota = new Quota(1000, 1000, 1000, 0);
             request(counters, quota);
             assertThat(counters.isUp()).isTrue();
@@ -293,7 +292,8 @@ class RedisCountersTest {
     }
 
     private Balance pictures(Counters counters, Quota quota, int pictures) {
-        return Objects.requireNonNull(
-                counters.takePictures(caller, quota, pictures).toCompletableFuture().join());
+        return Objects.requireNonNull(counters.takePictures(caller, quota, pictures)
+                .toCompletableFuture()
+                .join());
     }
 }

@@ -20,8 +20,7 @@ class WindowTest {
         assertThat(window.take(1)).isEqualTo(new Balance(3, true, 2, Duration.ZERO, Duration.ofSeconds(50)));
         assertThat(window.take(1).remaining()).isEqualTo(1);
         assertThat(window.take(1).remaining()).isZero();
-        assertThat(window.take(1))
-                .isEqualTo(new Balance(3, false, 0, Duration.ofSeconds(50), Duration.ofSeconds(50)));
+        assertThat(window.take(1)).isEqualTo(new Balance(3, false, 0, Duration.ofSeconds(50), Duration.ofSeconds(50)));
 
         time.advance(Duration.ofSeconds(50).minusNanos(1));
         assertThat(window.take(1).retry()).isEqualTo(Duration.ofNanos(1));
@@ -47,8 +46,7 @@ class WindowTest {
         assertThat(window.look())
                 .isEqualTo(new Balance(100, false, -150, Duration.ofMinutes(2), Duration.ofMinutes(3)));
         time.advance(Duration.ofMinutes(1));
-        assertThat(window.look())
-                .isEqualTo(new Balance(100, false, -50, Duration.ofMinutes(1), Duration.ofMinutes(2)));
+        assertThat(window.look()).isEqualTo(new Balance(100, false, -50, Duration.ofMinutes(1), Duration.ofMinutes(2)));
         time.advance(Duration.ofMinutes(1));
         assertThat(window.look()).isEqualTo(new Balance(100, true, 50, Duration.ZERO, Duration.ofMinutes(1)));
         time.advance(Duration.ofMinutes(1));
@@ -101,7 +99,8 @@ class WindowTest {
         long left = limit;
         long takenInMinute = 0;
         for (int step = 0; step < 5_000; step++) {
-            long passed = (long) (Math.pow(random.nextDouble(), 4) * Duration.ofMinutes(3).toNanos());
+            long passed = (long)
+                    (Math.pow(random.nextDouble(), 4) * Duration.ofMinutes(3).toNanos());
             time.advance(Duration.ofNanos(passed));
             nanos += passed;
             long now = nanos / Duration.ofMinutes(1).toNanos();
@@ -123,12 +122,16 @@ class WindowTest {
             assertThat(balance.remaining()).as("seed %d, step %d", seed, step).isEqualTo(left);
             assertThat(overdrawn || takenInMinute <= limit).isTrue();
             if (!balance.taken()) {
-                assertThat(balance.retry()).isEqualTo(Duration.ofMinutes(minute + 1).minusNanos(nanos));
+                assertThat(balance.retry())
+                        .isEqualTo(Duration.ofMinutes(minute + 1).minusNanos(nanos));
             }
             long minutes = (limit - left + limit - 1) / limit;
             assertThat(balance.reset())
                     .as("seed %d, step %d", seed, step)
-                    .isEqualTo(minutes == 0 ? Duration.ZERO : Duration.ofMinutes(minute + minutes).minusNanos(nanos));
+                    .isEqualTo(
+                            minutes == 0
+                                    ? Duration.ZERO
+                                    : Duration.ofMinutes(minute + minutes).minusNanos(nanos));
         }
     }
 }
