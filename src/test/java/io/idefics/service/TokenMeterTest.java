@@ -20,11 +20,8 @@ import reactor.test.publisher.TestPublisher;
 class TokenMeterTest {
 
     private static final Duration PATIENCE = Duration.ofSeconds(10);
-<<<<<<< HEAD
     private static final SequenceEvent PREFILLED = new SequenceEvent.Prefilled(0, List.of());
     private static final SequenceEvent TOKEN = new SequenceEvent.Token(7, null);
-=======
->>>>>>> 8627ee7 (Check limits against a clock, a model, a real Redis and the whole service)
 
     private final List<Long> charges = new ArrayList<>();
     private final TokenMeter meter = new TokenMeter(
@@ -39,7 +36,6 @@ class TokenMeterTest {
                     charges.add(tokens);
                 }
             },
-<<<<<<< HEAD
             10);
 
     @Test
@@ -73,73 +69,20 @@ class TokenMeterTest {
         StepVerifier.create(meter.charged(texts(meter.counted(Flux.never()))))
                 .expectSubscription()
                 .thenCancel()
-=======
-            7);
-    private final TestPublisher<SequenceEvent> first = TestPublisher.create();
-    private final TestPublisher<SequenceEvent> second = TestPublisher.create();
-    private final Flux<GenerationEvent> answer =
-            meter.charged(Flux.merge(meter.counted(first.flux()), meter.counted(second.flux()))
-                    .map(event -> new TextDelta(0, "x")));
-
-    @Test
-    void charged_wholeAnswer_isPromptAndAllTokensOnce() {
-        StepVerifier.create(answer)
-                .then(() -> first.next(token()).next(token()).complete())
-                .then(() -> second.next(token()).complete())
-                .expectNextCount(3)
-                .expectComplete()
->>>>>>> 8627ee7 (Check limits against a clock, a model, a real Redis and the whole service)
                 .verify(PATIENCE);
 
         assertThat(charges).containsExactly(10L);
     }
 
     @Test
-<<<<<<< HEAD
     void charged_failsBeforeAnythingIsComputed_isFree() {
         StepVerifier.create(meter.charged(texts(meter.counted(Flux.error(new IllegalStateException("full"))))))
                 .expectErrorMessage("full")
-=======
-    void charged_clientLeaves_isWhatWasUsedUntilThen() {
-        StepVerifier.create(answer)
-                .then(() -> first.next(token()).next(token()))
-                .expectNextCount(2)
-                .thenCancel()
-                .verify(PATIENCE);
-
-        assertThat(charges).containsExactly(9L);
-    }
-
-    @Test
-    void charged_clientLeavesBeforeTheFirstToken_isThePrompt() {
-        StepVerifier.create(answer).expectSubscription().thenCancel().verify(PATIENCE);
-
-        assertThat(charges).containsExactly(7L);
-    }
-
-    @Test
-    void charged_failure_isWhatWasUsedUntilThen() {
-        StepVerifier.create(answer)
-                .then(() -> first.next(token()).error(new IllegalStateException("x")))
-                .expectNextCount(1)
-                .expectErrorMessage("x")
-                .verify(PATIENCE);
-
-        assertThat(charges).containsExactly(8L);
-    }
-
-    @Test
-    void charged_failureBeforeThePromptWasRead_isNothing() {
-        StepVerifier.create(answer)
-                .then(() -> first.error(new IllegalStateException("x")))
-                .expectErrorMessage("x")
->>>>>>> 8627ee7 (Check limits against a clock, a model, a real Redis and the whole service)
                 .verify(PATIENCE);
 
         assertThat(charges).isEmpty();
     }
 
-<<<<<<< HEAD
     @Test
     void charged_failsInTheMiddle_paysWhatWasComputed() {
         Flux<SequenceEvent> failing =
@@ -155,9 +98,5 @@ class TokenMeterTest {
 
     private static Flux<GenerationEvent> texts(Flux<SequenceEvent> events) {
         return events.map(event -> new TextDelta(0, "x"));
-=======
-    private static SequenceEvent token() {
-        return new SequenceEvent.Token(5, null);
->>>>>>> 8627ee7 (Check limits against a clock, a model, a real Redis and the whole service)
     }
 }
