@@ -44,11 +44,12 @@ class CallerQuotaIT extends RunningServer {
 
     @Test
     void answer_whole_takesItsUsage() {
-        HttpResponse<String> answer =
-                chat("whole", request(userMessage("Hello!")).put("max_tokens", 7).put("n", 2));
+        HttpResponse<String> answer = chat(
+                "whole", request(userMessage("Hello!")).put("max_tokens", 7).put("n", 2));
 
         assertThat(answer.statusCode()).isEqualTo(200);
-        assertThat(answer.headers().firstValueAsLong("x-ratelimit-remaining-tokens")).hasValue(TOKENS);
+        assertThat(answer.headers().firstValueAsLong("x-ratelimit-remaining-tokens"))
+                .hasValue(TOKENS);
         long used = json(answer).at("/usage/total_tokens").asLong();
         await().atMost(PATIENCE).until(() -> remaining("whole", "tokens") == TOKENS - used);
     }
@@ -76,19 +77,20 @@ class CallerQuotaIT extends RunningServer {
 
         awaitIdle(PATIENCE);
         await().atMost(PATIENCE).until(() -> remaining("leaving", "tokens") < TOKENS - prompt - 1);
-        assertThat(TOKENS - prompt - 1 - remaining("leaving", "tokens"))
-                .isBetween(prompt + 1, prompt + maxTokens - 1);
+        assertThat(TOKENS - prompt - 1 - remaining("leaving", "tokens")).isBetween(prompt + 1, prompt + maxTokens - 1);
     }
 
     @Test
     void pictures_moreThanAreLeft_areNotFetched() {
         String url = IMAGE_HOST.url("images/001.png");
         assertThat(remaining("pictures", "pictures")).isEqualTo(3);
-        HttpResponse<String> first = chat("pictures", request(userMessage("?", url, url)).put("max_tokens", 1));
+        HttpResponse<String> first =
+                chat("pictures", request(userMessage("?", url, url)).put("max_tokens", 1));
         assertThat(remaining("pictures", "pictures")).isEqualTo(1);
         int connections = IMAGE_HOST.connections();
 
-        HttpResponse<String> second = chat("pictures", request(userMessage("?", url, url)).put("max_tokens", 1));
+        HttpResponse<String> second =
+                chat("pictures", request(userMessage("?", url, url)).put("max_tokens", 1));
         HttpResponse<String> third =
                 chat("pictures", request(userMessage("?", url, url, url, url)).put("max_tokens", 1));
 

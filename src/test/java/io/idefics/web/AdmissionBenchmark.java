@@ -29,13 +29,19 @@ import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.springframework.http.codec.HttpMessageReader;
+import org.springframework.http.codec.ServerCodecConfigurer;
 import org.springframework.mock.http.server.reactive.MockServerHttpRequest;
-import org.springframework.mock.web.server.MockServerWebExchange;
-import org.springframework.web.reactive.function.server.HandlerStrategies;
+import org.springframework.mock.http.server.reactive.MockServerHttpResponse;
 import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import org.springframework.web.server.ServerWebExchange;
+import org.springframework.web.server.adapter.DefaultServerWebExchange;
+import org.springframework.web.server.i18n.AcceptHeaderLocaleContextResolver;
+import org.springframework.web.server.i18n.LocaleContextResolver;
+import org.springframework.web.server.session.DefaultWebSessionManager;
+import org.springframework.web.server.session.WebSessionManager;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 
 /**
  * Times what it takes to admit one request on one instance: which key it has, all its limits, the headers that tell what is
@@ -53,8 +59,15 @@ public class AdmissionBenchmark {
     private static final int KEYS = 100;
     private static final int MOST = 1_000_000_000;
 
-    private final List<HttpMessageReader<?>> readers =
-            HandlerStrategies.withDefaults().messageReaders();
+    private final List<MockServerHttpRequest> requests = IntStream.range(0, KEYS)
+            .mapToObj(i -> MockServerHttpRequest.post("/v1/chat/completions")
+                    .header("Authorization", "Bearer " + key(i))
+                    .build())
+            .toList();
+    private final WebSessionManager sessions = new DefaultWebSessionManager();
+    private final ServerCodecConfigurer codecs = ServerCodecConfigurer.create();
+    private final LocaleContextResolver locales = new AcceptHeaderLocaleContextResolver();
+    private final List<HttpMessageReader<?>> readers = codecs.getReaders();
     private final AccessFilter access = access();
     private final LimitsFilter limits = new LimitsFilter(
             Limits.of(new LimitsProperties(
@@ -63,7 +76,7 @@ public class AdmissionBenchmark {
                     MOST,
                     1000,
                     new LimitsProperties.Redis(null, Duration.ofMillis(100), LimitsProperties.OnFailure.OPEN))),
-            reactor.core.scheduler.Schedulers.parallel());
+            Schedulers.parallel());
     private final AdmissionFilter admission = new AdmissionFilter(new ConcurrencyLimiter(
             Bulkhead.of(
                     "benchmark",
@@ -94,11 +107,13 @@ public class AdmissionBenchmark {
     @Benchmark
     public Object admitted() {
         ServerWebExchange exchange = exchange();
-        return access.filter(exchange, known -> limits.filter(known, counted -> admission
-                        .filter(ServerRequest.create(counted, readers), this::admittedWork)
-                        .doOnNext(response ->
-                                AdmissionFilter.permit(ServerRequest.create(counted, readers)).close())
-                        .then()))
+        return access.filter(
+                        exchange,
+                        known -> limits.filter(known, counted -> admission
+                                .filter(ServerRequest.create(counted, readers), this::admittedWork)
+                                .doOnNext(response -> AdmissionFilter.permit(ServerRequest.create(counted, readers))
+                                        .close())
+                                .then()))
                 .block();
     }
 
@@ -113,10 +128,10 @@ public class AdmissionBenchmark {
         return ServerResponse.ok().build();
     }
 
-    private static ServerWebExchange exchange() {
-        int key = (int) (Thread.currentThread().getId() % KEYS);
-        return MockServerWebExchange.from(
-                MockServerHttpRequest.post("/v1/chat/completions").header("Authorization", "Bearer " + key(key)));
+    private ServerWebExchange exchange() {
+        MockServerHttpRequest request =
+                requests.get((int) (Thread.currentThread().getId() % KEYS));
+        return new DefaultServerWebExchange(request, new MockServerHttpResponse(), sessions, codecs, locales);
     }
 
     private static AccessFilter access() {
@@ -128,8 +143,7 @@ public class AdmissionBenchmark {
                         "normal",
                         ClientLimits.NONE_OF_ITS_OWN))
                 .toList();
-        AccessProperties properties =
-                new AccessProperties(true, keys, null, Duration.ofSeconds(2), true, false);
+        AccessProperties properties = new AccessProperties(true, keys, null, Duration.ofSeconds(2), true, false);
         return new AccessFilter(
                 new AccessRules("/actuator", true, false),
                 AccessPolicy.of(properties, "loopback", true),
