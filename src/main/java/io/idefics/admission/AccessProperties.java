@@ -122,16 +122,17 @@ public record AccessProperties(
         }
 
         private ClientLimits checked(String place) {
-            positive(limits.requestsPerMinute(), place + ".requests-per-minute");
-            positive(limits.tokensPerMinute(), place + ".tokens-per-minute");
-            positive(limits.picturesPerMinute(), place + ".pictures-per-minute");
-            positive(limits.concurrentRequests(), place + ".concurrent-requests");
+            inRange(limits.requestsPerMinute(), place + ".requests-per-minute");
+            inRange(limits.tokensPerMinute(), place + ".tokens-per-minute");
+            inRange(limits.picturesPerMinute(), place + ".pictures-per-minute");
+            inRange(limits.concurrentRequests(), place + ".concurrent-requests");
             return limits;
         }
 
-        private static void positive(@Nullable Integer limit, String place) {
-            if (limit != null && limit < 1) {
-                throw new InvalidAccessException(place + " is " + limit + " but must be at least 1.");
+        private static void inRange(@Nullable Integer limit, String place) {
+            if (limit != null && (limit < 0 || limit > LimitsProperties.MOST)) {
+                throw new InvalidAccessException(place + " is " + limit + " but must lie between 0, for no limit, and "
+                        + LimitsProperties.MOST + ".");
             }
         }
 

@@ -3,7 +3,7 @@ package io.idefics.admission;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How much one client may ask for; what is not given is as for all others.
+ * How much one client may ask for; what is not given is as for all others, and 0 is no limit.
  *
  * @param requestsPerMinute the most requests a minute
  * @param tokensPerMinute the most tokens of prompts and answers a minute

@@ -2,6 +2,7 @@ package io.idefics.config;
 
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
+import io.idefics.admission.Limits;
 import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
 import io.idefics.web.AdmissionFilter;
@@ -10,6 +11,7 @@ import io.idefics.web.DialectFilter;
 import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.KeepAlive;
+import io.idefics.web.LimitsFilter;
 import io.idefics.web.NettyCustomizer;
 import io.idefics.web.Replies;
 import io.idefics.web.RootPage;
@@ -70,6 +72,11 @@ public class WebConfiguration {
     @Bean
     Replies replies(WebProperties web, WireJson json) {
         return new Replies(json, new KeepAlive(web.keepAliveInterval(), Schedulers.parallel()));
+    }
+
+    @Bean
+    LimitsFilter limitsFilter(Limits limits) {
+        return new LimitsFilter(limits, Schedulers.parallel());
     }
 
     @Bean

@@ -28,6 +28,7 @@ import reactor.core.publisher.Mono;
 public final class AccessFilter implements WebFilter {
 
     private static final String CALLER = Caller.class.getName();
+    private static final String API = AccessFilter.class.getName() + ".api";
 
     private final AccessRules rules;
     private final AccessPolicy policy;
@@ -50,6 +51,11 @@ public final class AccessFilter implements WebFilter {
         return caller;
     }
 
+    /** Whether a request that has passed the filter is for the API, and not for what describes or watches it. */
+    static boolean isForApi(ServerWebExchange exchange) {
+        return exchange.getAttributes().containsKey(API);
+    }
+
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         return Mono.defer(() -> {
@@ -59,6 +65,9 @@ public final class AccessFilter implements WebFilter {
             Optional<Scope> needed = rules.needed(exchange);
             Caller caller = needed.isEmpty() ? anonymous(exchange) : admitted(exchange, needed.get());
             exchange.getAttributes().put(CALLER, caller);
+            if (needed.equals(Optional.of(Scope.INFERENCE))) {
+                exchange.getAttributes().put(API, true);
+            }
             return chain.filter(exchange);
         });
     }

@@ -2,9 +2,7 @@ package io.idefics.web;
 
 import io.idefics.admission.Allowance;
 import io.idefics.admission.Limits;
-import io.idefics.admission.Scope;
 import io.idefics.generation.GenerationException;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
@@ -24,18 +22,15 @@ public final class LimitsFilter implements WebFilter {
     private static final String ALLOWANCE = Allowance.class.getName();
 
     private final Limits limits;
-    private final AccessRules rules;
     private final Scheduler workers;
 
     /**
      * Makes a filter.
      *
-     * @param rules say which requests are for the API, and so are counted
      * @param workers where a request goes on for which another machine was asked
      */
-    public LimitsFilter(Limits limits, AccessRules rules, Scheduler workers) {
+    public LimitsFilter(Limits limits, Scheduler workers) {
         this.limits = limits;
-        this.rules = rules;
         this.workers = workers;
     }
 
@@ -46,7 +41,7 @@ public final class LimitsFilter implements WebFilter {
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
-        if (!rules.needed(exchange).equals(Optional.of(Scope.INFERENCE))) {
+        if (!AccessFilter.isForApi(exchange)) {
             return chain.filter(exchange);
         }
         return Mono.defer(() -> counted(exchange)).flatMap(allowance -> {

@@ -97,7 +97,7 @@ class AccessPropertiesTest {
                 "idefics.access.keys[0].priority has 'urgent' but must be of low, normal, high.");
         assertRefused(
                 new KeyProperties("a", HASH, List.of("inference"), "normal", new ClientLimits(null, -5, null, null)),
-                "idefics.access.keys[0].limits.tokens-per-minute is -5 but must be at least 1.");
+                "idefics.access.keys[0].limits.tokens-per-minute is -5 but must lie between 0, for no limit, and 1000000000.");
     }
 
     @Test

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -307,5 +308,48 @@ class ConcurrencyLimiterTest {
                 .maxWaitDuration(Duration.ZERO)
                 .build();
         return new ConcurrencyLimiter(Bulkhead.of("test", config), bodyBytes, tokens, new PriorityShares(0.5, 0.8));
+    }
+
+    @Test
+    void acquire_noRoom_givesTheCallersOwnPlaceBack() {
+        Limits limits = oneAtATime();
+        acquire();
+        Permit second = acquire();
+
+        assertThatThrownBy(() -> limiter.acquire(Priority.NORMAL, allowance(limits)))
+                .isInstanceOfSatisfying(
+                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(ErrorType.OVERLOADED));
+
+        assertThat(limits.places().callers()).isZero();
+        second.close();
+        limiter.acquire(Priority.NORMAL, allowance(limits)).close();
+    }
+
+    @Test
+    void acquire_callerHasNoPlaceLeft_takesNothingOfWhatIsForAll() {
+        Limits limits = oneAtATime();
+        Permit first = limiter.acquire(Priority.NORMAL, allowance(limits));
+
+        assertThatThrownBy(() -> limiter.acquire(Priority.NORMAL, allowance(limits)))
+                .isInstanceOfSatisfying(
+                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(ErrorType.RATE_LIMITED));
+        assertThat(limiter.available()).isEqualTo(1);
+
+        first.close();
+        first.close();
+        assertThat(limits.places().callers()).isZero();
+        limiter.acquire(Priority.NORMAL, allowance(limits));
+        assertThatThrownBy(() -> limiter.acquire(Priority.NORMAL, allowance(limits)))
+                .isInstanceOf(GenerationException.class);
+    }
+
+    private static Limits oneAtATime() {
+        LimitsProperties.Redis none =
+                new LimitsProperties.Redis(null, Duration.ofSeconds(1), LimitsProperties.OnFailure.OPEN);
+        return Limits.of(new LimitsProperties(0, 0, 0, 1, none));
+    }
+
+    private static Allowance allowance(Limits limits) {
+        return limits.request(Caller.at(null, Set.of())).toCompletableFuture().join();
     }
 }

@@ -6,6 +6,7 @@ import static org.springframework.web.reactive.function.server.RequestPredicates
 
 import io.idefics.web.AdmissionFilter;
 import io.idefics.web.DialectFilter;
+import io.idefics.web.LimitHeaders;
 import io.idefics.web.Replies;
 import java.util.List;
 import org.springframework.http.HttpMethod;
@@ -36,10 +37,11 @@ public final class MessagesRoutes {
                 .build();
     }
 
-    /** Anthropic's clients know a request by a header of another name. */
+    /** Anthropic's clients know a request and their limits by headers of other names. */
     private static void mark(ServerWebExchange exchange) {
         String id = Replies.requestId(exchange);
         new AnthropicErrors(id).mark(exchange);
+        LimitHeaders.alsoAnthropic(exchange);
         exchange.getResponse().getHeaders().set("request-id", id);
     }
 }
