@@ -14,6 +14,7 @@ import io.idefics.service.ModelRegistry;
 import io.idefics.service.ModelsProperties;
 import io.idefics.service.ModelsProperties.ModelProperties;
 import io.idefics.service.PictureCache;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Clock;
 import java.util.List;
 import java.util.Optional;
@@ -107,9 +108,9 @@ class ModelConfiguration {
     }
 
     @Bean
-    ImageFetcher imageFetcher(ImageProperties properties, ObjectProvider<BuildProperties> build) {
+    ImageFetcher imageFetcher(ImageProperties properties, ObjectProvider<BuildProperties> build, MeterRegistry meters) {
         BuildProperties info = build.getIfAvailable();
-        return new ImageFetcher(properties, info == null ? "dev" : info.getVersion());
+        return new ImageFetcher(properties, info == null ? "dev" : info.getVersion(), meters);
     }
 
     @Bean

@@ -9,7 +9,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Which network addresses pictures may be fetched from: public ones, and those that the operator excepts.
+ * Which network addresses pictures may be fetched from: public ones, those that the operator excepts, and private ones
+ * of hosts that the operator trusts.
  *
  * <p>Public means reachable from anywhere by the IANA special-purpose address registries (RFC 6890). IPv4 addresses in
  * IPv6 clothes are judged as IPv4 addresses if they are mapped (::ffff:0:0/96) and refused otherwise.
@@ -36,29 +37,65 @@ final class AddressPolicy {
     private static final Block UNICAST_V6 = Block.parse("2000::/3");
     private static final List<Block> SPECIAL_V6 = blocks("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20");
 
+    /** Networks of one's own, which hosts that are trusted may be in. */
+    private static final List<Block> PRIVATE = blocks(
+            "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7");
+
+    /** Where clouds give keys to the machines in them. */
+    private static final List<Block> METADATA = blocks(
+            "100.100.100.200/32",
+            "168.63.129.16/32",
+            "169.254.0.23/32",
+            "169.254.169.254/32",
+            "169.254.170.2/32",
+            "169.254.170.23/32",
+            "192.0.0.192/32",
+            "fd00:42::42/128",
+            "fd00:ec2::/32",
+            "fd20:ce::254/128");
+
     private final List<Block> exceptions;
+    private final List<Block> denied;
 
     /**
      * @param exceptions CIDR blocks that are allowed although they are not public
+     * @param denied CIDR blocks that are never allowed
      * @throws IllegalArgumentException if one of them is malformed
      */
-    AddressPolicy(List<String> exceptions) {
+    AddressPolicy(List<String> exceptions, List<String> denied) {
         this.exceptions = exceptions.stream().map(Block::parse).toList();
+        this.denied = denied.stream().map(Block::parse).toList();
     }
 
-    boolean allows(InetAddress address) {
+    /**
+     * Whether an address may be dialled.
+     *
+     * @param trusted whether it belongs to a host that may be in a private network
+     */
+    boolean allows(InetAddress address, boolean trusted) {
         byte[] bytes = unwrap(address.getAddress());
-        if (exceptions.stream().anyMatch(block -> block.contains(bytes))) {
-            return true;
+        if (contain(denied, bytes)) {
+            return false;
         }
-        return isPublic(bytes) && !isOwn(address);
+        for (Block metadata : METADATA) {
+            if (metadata.contains(bytes)) { // a wide exception does not mean these
+                return exceptions.stream().anyMatch(block -> block.contains(bytes) && block.isWithin(metadata));
+            }
+        }
+        return contain(exceptions, bytes)
+                || (trusted && contain(PRIVATE, bytes))
+                || (isPublic(bytes) && (trusted || !isOwn(address)));
+    }
+
+    private static boolean contain(List<Block> blocks, byte[] address) {
+        return blocks.stream().anyMatch(block -> block.contains(address));
     }
 
     private static boolean isPublic(byte[] address) {
         if (address.length == 4) {
-            return SPECIAL_V4.stream().noneMatch(block -> block.contains(address));
+            return !contain(SPECIAL_V4, address);
         }
-        return UNICAST_V6.contains(address) && SPECIAL_V6.stream().noneMatch(block -> block.contains(address));
+        return UNICAST_V6.contains(address) && !contain(SPECIAL_V6, address);
     }
 
     /** Whether this machine has the address itself. */
@@ -109,6 +146,10 @@ final class AddressPolicy {
                 throw new IllegalArgumentException(
                         "\"" + cidr + "\" is not a CIDR block such as 10.1.2.0/24 or 2001:db8::/32", e);
             }
+        }
+
+        boolean isWithin(Block other) {
+            return prefix >= other.prefix && other.contains(network);
         }
 
         boolean contains(byte[] address) {

@@ -1,34 +1,41 @@
 package io.idefics.image;
 
+import io.github.resilience4j.bulkhead.Bulkhead;
+import io.github.resilience4j.bulkhead.BulkheadConfig;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
-/** Room for so many fetches at one time; further ones wait in turn without a thread. */
+/** A bulkhead at which those that find no room wait in turn, without a thread. */
 final class FetchSlots {
 
+    private final Bulkhead bulkhead;
     private final Deque<Slot> waiting = new ArrayDeque<>(); // guarded by this
-    private int free; // guarded by this
 
-    FetchSlots(int slots) {
-        this.free = slots;
+    FetchSlots(String name, int slots) {
+        this.bulkhead = Bulkhead.of(
+                name,
+                BulkheadConfig.custom()
+                        .maxConcurrentCalls(slots)
+                        .maxWaitDuration(Duration.ZERO)
+                        .build());
     }
 
     /** Slots that nobody holds. */
-    synchronized int free() {
-        return free;
+    int free() {
+        return bulkhead.getMetrics().getAvailableConcurrentCalls();
     }
 
     /** A place in the queue or, once granted, one of the slots; close it in any case. */
     Slot take() {
         Slot slot = new Slot();
         synchronized (this) {
-            if (free == 0) {
+            if (!waiting.isEmpty() || !bulkhead.tryAcquirePermission()) {
                 waiting.add(slot);
                 return slot;
             }
-            free--;
             slot.held = true;
         }
         slot.granted.tryEmitEmpty();
@@ -45,7 +52,7 @@ final class FetchSlots {
             slot.held = false;
             next = waiting.poll();
             if (next == null) {
-                free++;
+                bulkhead.releasePermission();
                 return;
             }
             next.held = true;

@@ -2,11 +2,13 @@ package io.idefics.image;
 
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.netty.util.NetUtil;
 import java.net.InetAddress;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.UnknownHostException;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 
@@ -166,6 +168,22 @@ record ImageUrl(URI uri, String host, int port) {
             absolute = origin + path.substring(0, path.lastIndexOf('/') + 1) + location;
         }
         return parse(absolute, plainNames, param);
+    }
+
+    /** The address that stands in the place of a name, if one does. */
+    Optional<InetAddress> address() {
+        byte[] bytes =
+                NetUtil.createByteArrayFromIpAddressString(host.replace("[", "").replace("]", ""));
+        try {
+            return bytes == null ? Optional.empty() : Optional.of(InetAddress.getByAddress(bytes));
+        } catch (UnknownHostException e) {
+            throw new IllegalStateException(host, e); // of 4 or 16 bytes always
+        }
+    }
+
+    /** What connections go to, by name. */
+    String hostAndPort() {
+        return host + ":" + port;
     }
 
     boolean secure() {

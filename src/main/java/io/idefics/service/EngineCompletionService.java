@@ -18,6 +18,7 @@ import io.idefics.generation.StoppingCriteria;
 import io.idefics.generation.Work;
 import io.idefics.grammar.TokenGrammar;
 import io.idefics.grammar.TokenGrammars;
+import io.idefics.image.FetchBudget;
 import io.idefics.image.IdeficsImageProcessor;
 import io.idefics.image.ImageDecoder;
 import io.idefics.image.ImageFetcher;
@@ -264,9 +265,11 @@ public final class EngineCompletionService implements CompletionService {
     private Mono<List<PixelValues>> images(Prompt prompt, PreparedPrompt prepared, Parts parts) {
         List<ImageRef> all = prompt.images();
         List<ImageRef> refs = all.subList(prepared.firstImage(), all.size());
+        FetchBudget budget = fetcher.budget();
         return Flux.fromIterable(refs)
                 .flatMapSequential(
-                        ref -> fetcher.fetch(ref).flatMap(bytes -> decoded(bytes, ref, parts.imageProcessor())),
+                        ref -> fetcher.fetch(ref, budget)
+                                .flatMap(bytes -> decoded(bytes, ref, parts.imageProcessor())),
                         Math.max(refs.size(), 1))
                 .collectList();
     }

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AddressPolicyTest {
 
-    private final AddressPolicy policy = new AddressPolicy(List.of());
+    private final AddressPolicy policy = new AddressPolicy(List.of(), List.of());
 
     @ParameterizedTest
     @ValueSource(
@@ -37,7 +37,7 @@ class AddressPolicyTest {
                 "2a00:1450:4001:80e::200e"
             })
     void allows_publicAddress_isTrue(String address) {
-        assertThat(policy.allows(address(address))).isTrue();
+        assertThat(policy.allows(address(address), false)).isTrue();
     }
 
     @ParameterizedTest
@@ -90,29 +90,85 @@ class AddressPolicyTest {
                 "ff02::1"
             })
     void allows_specialAddress_isFalse(String address) {
-        assertThat(policy.allows(address(address))).isFalse();
+        assertThat(policy.allows(address(address), false)).isFalse();
     }
 
     @Test
     void allows_exception_isTrueForItsBlockOnly() {
-        AddressPolicy excepting = new AddressPolicy(List.of("10.1.2.0/23", "127.0.0.9", "fd00:1::/32"));
+        AddressPolicy excepting = new AddressPolicy(List.of("10.1.2.0/23", "127.0.0.9", "fd00:1::/32"), List.of());
 
-        assertThat(excepting.allows(address("10.1.3.255"))).isTrue();
-        assertThat(excepting.allows(address("::ffff:10.1.2.1"))).isTrue();
-        assertThat(excepting.allows(address("127.0.0.9"))).isTrue();
-        assertThat(excepting.allows(address("fd00:1:2::3"))).isTrue();
-        assertThat(excepting.allows(address("10.1.4.0"))).isFalse();
-        assertThat(excepting.allows(address("10.1.1.255"))).isFalse();
-        assertThat(excepting.allows(address("127.0.0.1"))).isFalse();
-        assertThat(excepting.allows(address("fd00:2::1"))).isFalse();
-        assertThat(excepting.allows(address("8.8.8.8"))).isTrue();
+        assertThat(excepting.allows(address("10.1.3.255"), false)).isTrue();
+        assertThat(excepting.allows(address("::ffff:10.1.2.1"), false)).isTrue();
+        assertThat(excepting.allows(address("127.0.0.9"), false)).isTrue();
+        assertThat(excepting.allows(address("fd00:1:2::3"), false)).isTrue();
+        assertThat(excepting.allows(address("10.1.4.0"), false)).isFalse();
+        assertThat(excepting.allows(address("10.1.1.255"), false)).isFalse();
+        assertThat(excepting.allows(address("127.0.0.1"), false)).isFalse();
+        assertThat(excepting.allows(address("fd00:2::1"), false)).isFalse();
+        assertThat(excepting.allows(address("8.8.8.8"), false)).isTrue();
+    }
+
+    @Test
+    void allows_denied_isFalseWhateverElseIsSaid() {
+        AddressPolicy denying = new AddressPolicy(List.of("10.0.0.0/8"), List.of("10.1.0.0/16", "8.8.8.8"));
+
+        assertThat(denying.allows(address("10.2.0.1"), false)).isTrue();
+        assertThat(denying.allows(address("10.1.0.1"), true)).isFalse();
+        assertThat(denying.allows(address("::ffff:10.1.0.1"), true)).isFalse();
+        assertThat(denying.allows(address("8.8.8.8"), true)).isFalse();
+        assertThat(denying.allows(address("8.8.4.4"), false)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"10.0.0.1", "172.31.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "::1", "fd00::1", "8.8.8.8"})
+    void allows_privateAddressOfATrustedHost_isTrue(String address) {
+        assertThat(policy.allows(address(address), true)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "169.254.169.254",
+                "::ffff:169.254.169.254",
+                "169.254.170.2",
+                "169.254.1.1",
+                "100.100.100.200",
+                "168.63.129.16",
+                "192.0.0.192",
+                "fd00:ec2::254",
+                "fd20:ce::254",
+                "fe80::1",
+                "0.0.0.0",
+                "::",
+                "224.0.0.1",
+                "255.255.255.255",
+                "64:ff9b::7f00:1",
+                "2002:a00:1::1"
+            })
+    void allows_addressThatNoHostIsTrustedWith_isFalse(String address) {
+        assertThat(policy.allows(address(address), true)).isFalse();
+    }
+
+    @Test
+    void allows_metadataAddress_needsAnExceptionOfItsOwn() {
+        AddressPolicy wide = new AddressPolicy(List.of("0.0.0.0/0", "::/0"), List.of());
+        AddressPolicy exact = new AddressPolicy(List.of("169.254.169.254", "fd00:ec2::254/128"), List.of());
+
+        assertThat(wide.allows(address("169.254.1.1"), false)).isTrue();
+        assertThat(wide.allows(address("169.254.169.254"), true)).isFalse();
+        assertThat(wide.allows(address("100.100.100.200"), true)).isFalse();
+        assertThat(wide.allows(address("fd00:ec2::254"), true)).isFalse();
+        assertThat(exact.allows(address("169.254.169.254"), false)).isTrue();
+        assertThat(exact.allows(address("fd00:ec2::254"), false)).isTrue();
+        assertThat(exact.allows(address("fd00:ec2::23"), false)).isFalse();
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"", "localhost", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/x", "fe80::/129", "example.com/8"})
     void create_malformedException_isRefused(String block) {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new AddressPolicy(List.of(block)))
+                .isThrownBy(() -> new AddressPolicy(List.of(block), List.of()))
                 .withMessage("\"" + block + "\" is not a CIDR block such as 10.1.2.0/24 or 2001:db8::/32");
     }
 

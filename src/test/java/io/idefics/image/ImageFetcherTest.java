@@ -7,26 +7,19 @@ import com.sun.management.UnixOperatingSystemMXBean;
 import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.resolver.AddressResolver;
-import io.netty.resolver.AddressResolverGroup;
-import io.netty.resolver.InetNameResolver;
-import io.netty.util.concurrent.EventExecutor;
-import io.netty.util.concurrent.Promise;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -52,8 +45,8 @@ import reactor.test.StepVerifier;
  */
 class ImageFetcherTest {
 
-    private static final String UNREACHABLE =
-            "the image could not be fetched: its host is unknown, does not answer or broke off";
+    private static final String FAILED =
+            "the image could not be fetched: its host is unknown, not reachable, too slow, or does not give it";
 
     private static final String PUBLIC = "127.0.0.9";
     private static final String PARAM = "messages[0].content[1].image_url.url";
@@ -64,7 +57,8 @@ class ImageFetcherTest {
     private final LinkedBlockingQueue<HttpHeaders> seenHeaders = new LinkedBlockingQueue<>();
     private final CountDownLatch connectionClosed = new CountDownLatch(1);
     private final Sinks.Empty<Void> release = Sinks.empty();
-    private final FakeNames names = new FakeNames();
+    private final FakeNetwork names = new FakeNetwork();
+    private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
 
     private DisposableServer server;
     private DisposableServer canary;
@@ -173,8 +167,7 @@ class ImageFetcherTest {
     @ParameterizedTest
     @ValueSource(ints = {204, 206, 404, 500, 503})
     void fetch_otherStatus_isRefused(int status) {
-        assertRefused(
-                "/" + status, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched: HTTP status " + status);
+        assertRefused("/" + status, ErrorType.INVALID_IMAGE_URL, FAILED);
     }
 
     @Test
@@ -208,8 +201,7 @@ class ImageFetcherTest {
         ImageFetcher fetcher = fetcher("fetch-timeout", "300ms");
 
         StepVerifier.create(fetcher.fetch(ref(url(path))))
-                .expectErrorSatisfies(error -> assertError(
-                        error, ErrorType.INVALID_IMAGE_URL, "the image could not be fetched: timed out after 300 ms"))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
                 .verify(PATIENCE);
         assertThat(connectionClosed.await(10, TimeUnit.SECONDS)).isTrue();
         assertThat(fetcher.freeSlots()).isEqualTo(32);
@@ -217,10 +209,7 @@ class ImageFetcherTest {
 
     @Test
     void fetch_contentEncoding_isRefused() {
-        assertRefused(
-                "/gzip",
-                ErrorType.INVALID_IMAGE_URL,
-                "the image could not be fetched: it came with a content encoding");
+        assertRefused("/gzip", ErrorType.INVALID_IMAGE_URL, FAILED);
     }
 
     @Test
@@ -241,36 +230,19 @@ class ImageFetcherTest {
 
     @Test
     void fetch_redirectLoop_stopsAfterThree() {
-        assertRefused("/loop", ErrorType.INVALID_IMAGE_URL, "the image could not be fetched: more than 3 redirects");
+        assertRefused("/loop", ErrorType.INVALID_IMAGE_URL, FAILED);
 
         assertThat(requests).hasValue(4);
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "/canary | the address of the image URL is not allowed",
-                "/canary-name | the address of the image URL is not allowed",
-                "/file | the scheme of the image URL is not supported; http://, https:// and data: are",
-                "/nowhere | the image could not be fetched: redirected to nowhere",
-                "/two | the image could not be fetched: redirected to nowhere",
-                "/not-modified | the image could not be fetched: HTTP status 305"
-            })
-    void fetch_badRedirect_isRefused(String path, String message) {
+    @ValueSource(strings = {"/canary", "/canary-name", "/file", "/nowhere", "/two", "/not-modified", "/port"})
+    void fetch_badRedirect_isRefusedWithoutTellingWhy(String path) {
         names.put("private.test", "127.0.0.1");
 
-        assertRefused(path, ErrorType.INVALID_IMAGE_URL, message);
+        assertRefused(path, ErrorType.INVALID_IMAGE_URL, FAILED);
 
         assertThat(canaryConnections).hasValue(0);
-    }
-
-    @Test
-    void fetch_redirectToAnotherPort_isRefused() {
-        assertRefused(
-                "/port",
-                ErrorType.INVALID_IMAGE_URL,
-                "the port of the image URL is 6379; allowed are [" + server.port() + "]");
     }
 
     @ParameterizedTest
@@ -306,7 +278,7 @@ class ImageFetcherTest {
 
         assertThat(bytes).asString().isEqualTo("picture");
         assertThat(seenHeaders.poll(10, TimeUnit.SECONDS).get("Host")).isEqualTo("good.test:" + server.port());
-        assertThat(names.lookups).hasValue(1);
+        assertThat(names.lookups()).isEqualTo(1);
     }
 
     @ParameterizedTest
@@ -315,17 +287,61 @@ class ImageFetcherTest {
         names.put("evil.test", addresses.split(","));
 
         StepVerifier.create(fetcher().fetch(ref("http://evil.test:" + server.port() + "/ok")))
-                .expectErrorSatisfies(error ->
-                        assertError(error, ErrorType.INVALID_IMAGE_URL, "the address of the image URL is not allowed"))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
                 .verify(PATIENCE);
         assertThat(canaryConnections).hasValue(0);
         assertThat(requests).hasValue(0);
     }
 
     @Test
+    void fetch_nameThatChangesAtARedirect_isJudgedAnew() {
+        names.put("rebind.test", PUBLIC);
+        names.then("rebind.test", "127.0.0.1");
+
+        StepVerifier.create(fetcher().fetch(ref("http://rebind.test:" + server.port() + "/relative")))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
+                .verify(PATIENCE);
+
+        assertThat(names.lookups()).isEqualTo(2);
+        assertThat(canaryConnections).hasValue(0);
+    }
+
+    @Test
+    void fetch_nameThatChangesAtTheSecondTry_isJudgedAnew() {
+        names.put("rebind.test", PUBLIC);
+        names.then("rebind.test", "127.0.0.1");
+
+        StepVerifier.create(fetcher().fetch(ref("http://rebind.test:" + server.port() + "/503")))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
+                .verify(PATIENCE);
+
+        assertThat(names.lookups()).isEqualTo(2);
+        assertThat(canaryConnections).hasValue(0);
+    }
+
+    @Test
+    void fetch_trustedName_mayBeAtAPrivateAddressAndAPortOfItsOwn() {
+        names.put("minio", PUBLIC);
+        ImageFetcher fetcher =
+                fetcher("allowed-addresses", "", "allowed-ports", "80,443", "trusted-hosts", "minio:" + server.port());
+
+        assertThat(fetcher.fetch(ref("http://minio:" + server.port() + "/ok")).block(PATIENCE))
+                .asString()
+                .isEqualTo("picture");
+        assertThat(fetcher.fetch(ref("http://minio:" + server.port() + "/dir/up"))
+                        .block(PATIENCE))
+                .asString()
+                .isEqualTo("picture");
+        StepVerifier.create(fetcher.fetch(ref("http://minio:" + server.port() + "/canary")))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
+                .verify(PATIENCE);
+        assertThat(canaryConnections).hasValue(0);
+    }
+
+    @Test
     void fetch_unknownName_tellsNothingMore() {
         StepVerifier.create(fetcher().fetch(ref("http://unknown.test:" + server.port() + "/ok")))
-                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, UNREACHABLE))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
                 .verify(PATIENCE);
     }
 
@@ -338,7 +354,7 @@ class ImageFetcherTest {
         ImageFetcher fetcher = fetcher("allowed-ports", String.valueOf(closedPort));
 
         StepVerifier.create(fetcher.fetch(ref("http://" + PUBLIC + ":" + closedPort + "/ok")))
-                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, UNREACHABLE))
+                .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
                 .verify(PATIENCE);
     }
 
@@ -361,7 +377,7 @@ class ImageFetcherTest {
             ImageFetcher fetcher = fetcher("allowed-ports", String.valueOf(broken.port()));
 
             StepVerifier.create(fetcher.fetch(ref("http://" + PUBLIC + ":" + broken.port() + "/")))
-                    .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, UNREACHABLE))
+                    .expectErrorSatisfies(error -> assertError(error, ErrorType.INVALID_IMAGE_URL, FAILED))
                     .verify(PATIENCE);
         } finally {
             broken.disposeNow();
@@ -414,7 +430,7 @@ class ImageFetcherTest {
                 .expectErrorSatisfies(error ->
                         assertThat(((GenerationException) error).type()).isEqualTo(ErrorType.INVALID_IMAGE_URL))
                 .verify(PATIENCE);
-        assertThat(names.lookups).hasValue(0);
+        assertThat(names.lookups()).isZero();
     }
 
     @Test
@@ -521,7 +537,7 @@ class ImageFetcherTest {
         for (int i = 0; i < keysAndValues.length; i += 2) {
             values.put("idefics.image." + keysAndValues[i], keysAndValues[i + 1]);
         }
-        return new ImageFetcher(ImagePropertiesTest.bind(values), "1.2.3", names);
+        return new ImageFetcher(ImagePropertiesTest.bind(values), "1.2.3", meters, names.network());
     }
 
     private String url(String path) {
@@ -530,45 +546,5 @@ class ImageFetcherTest {
 
     private static ImageRef ref(String url) {
         return new ImageRef(url, PARAM);
-    }
-
-    /** Name lookup from a map, which counts lookups. */
-    private static final class FakeNames extends AddressResolverGroup<InetSocketAddress> {
-
-        private final Map<String, List<InetAddress>> addresses = new ConcurrentHashMap<>();
-        private final AtomicInteger lookups = new AtomicInteger();
-
-        void put(String name, String... texts) {
-            List<InetAddress> found = new ArrayList<>();
-            for (String text : texts) {
-                try {
-                    found.add(InetAddress.getByName(text));
-                } catch (UnknownHostException e) {
-                    throw new IllegalArgumentException(e);
-                }
-            }
-            addresses.put(name, found);
-        }
-
-        @Override
-        protected AddressResolver<InetSocketAddress> newResolver(EventExecutor executor) {
-            return new InetNameResolver(executor) {
-                @Override
-                protected void doResolve(String name, Promise<InetAddress> promise) {
-                    promise.setFailure(new UnsupportedOperationException());
-                }
-
-                @Override
-                protected void doResolveAll(String name, Promise<List<InetAddress>> promise) {
-                    lookups.incrementAndGet();
-                    List<InetAddress> found = addresses.get(name);
-                    if (found == null) {
-                        promise.setFailure(new UnknownHostException(name));
-                    } else {
-                        promise.setSuccess(found);
-                    }
-                }
-            }.asAddressResolver();
-        }
     }
 }

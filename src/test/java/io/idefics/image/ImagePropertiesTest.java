@@ -7,6 +7,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.springframework.boot.context.properties.bind.BindException;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
@@ -40,6 +42,16 @@ class ImagePropertiesTest {
                         null,
                         Duration.ofSeconds(10),
                         32,
+                        null,
+                        List.of(),
+                        List.of(),
+                        List.of(),
+                        Duration.ofSeconds(5),
+                        DataSize.ofKilobytes(1),
+                        8,
+                        DataSize.ofMegabytes(64),
+                        null,
+                        DataSize.ofBytes(0),
                         null));
         assertThat(properties.cacheBytes()).isEqualTo(Runtime.getRuntime().maxMemory() / 16);
         assertThat(properties.decodingBytes())
@@ -75,5 +87,20 @@ class ImagePropertiesTest {
                 .isThrownBy(() -> bind(Map.of("idefics.image.cache-size", "-1MB")))
                 .havingRootCause()
                 .withMessage("idefics.image.cache-size is -1048576B; it cannot be negative");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "first-byte-timeout, 0s, idefics.image.first-byte-timeout is 0; it has to be positive",
+        "max-request-bytes, 0B, idefics.image.max-request-bytes is 0; it has to be positive",
+        "minimum-rate, -1B, idefics.image.minimum-rate is -1B; it cannot be negative",
+        "fetch-cache-size, -1B, idefics.image.fetch-cache-size is -1B; it cannot be negative",
+        "user-agent, '\u00e4', idefics.image.user-agent may have printable ASCII characters only"
+    })
+    void bind_wrongValue_isRefused(String key, String value, String message) {
+        assertThatExceptionOfType(BindException.class)
+                .isThrownBy(() -> bind(Map.of("idefics.image." + key, value)))
+                .havingRootCause()
+                .withMessage(message);
     }
 }

@@ -14,7 +14,7 @@ import reactor.netty.http.server.HttpServerRoutes;
 import reactor.netty.resources.LoopResources;
 import reactor.netty.tcp.TcpServer;
 
-/** Serves pictures and what is none on a loopback address of its own; a canary listens beside it on another one. */
+/** Serves pictures and what is none on a loopback address of its own; canaries listen beside it on others. */
 public final class ImageHost implements AutoCloseable {
 
     /** Where the host listens: an address that nothing else uses, so that tests can allow it alone. */
@@ -29,6 +29,7 @@ public final class ImageHost implements AutoCloseable {
 
     private final DisposableServer server;
     private final DisposableServer canary;
+    private final DisposableServer canaryV6;
     private final Socket closed;
 
     public ImageHost() {
@@ -39,18 +40,23 @@ public final class ImageHost implements AutoCloseable {
                 .doOnConnection(connection -> connections.incrementAndGet())
                 .route(this::routes)
                 .bindNow();
-        canary = TcpServer.create()
-                .runOn(loops)
-                .host("127.0.0.1")
-                .port(server.port())
-                .doOnConnection(connection -> canaryConnections.incrementAndGet())
-                .bindNow();
+        canary = canary("127.0.0.1");
+        canaryV6 = canary("::1");
         closed = new Socket();
         try {
             closed.bind(new InetSocketAddress(ADDRESS, 0)); // bound but not listening: connections are refused
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private DisposableServer canary(String address) {
+        return TcpServer.create()
+                .runOn(loops)
+                .host(address)
+                .port(server.port())
+                .doOnConnection(connection -> canaryConnections.incrementAndGet())
+                .bindNow();
     }
 
     private void routes(HttpServerRoutes routes) {
@@ -107,6 +113,7 @@ public final class ImageHost implements AutoCloseable {
     public void close() throws IOException {
         server.disposeNow();
         canary.disposeNow();
+        canaryV6.disposeNow();
         closed.close();
         loops.dispose();
     }
