@@ -74,8 +74,8 @@ public class WebConfiguration {
     }
 
     @Bean
-    BodyReader bodyReader(WebProperties web, WireJson json) {
-        return new BodyReader(web, json, Schedulers.parallel());
+    BodyReader bodyReader(WebProperties web, ConnectionProperties connections, WireJson json) {
+        return new BodyReader(web, connections.minBodyRate().toBytes(), json, Schedulers.parallel());
     }
 
     @Bean
@@ -229,7 +229,7 @@ public class WebConfiguration {
             long room = files - unix.getOpenFileDescriptorCount() - files / RESERVED_FILES_SHARE;
             if (room < most) {
                 most = (int) Math.max(1, room);
-                log.warn("The process may open {} files, so there are at most {} connections", files, most);
+                log.info("The process may open {} files, so there are at most {} connections", files, most);
             }
         }
         return new Connections(most, properties.maxConnectionsPerAddress());

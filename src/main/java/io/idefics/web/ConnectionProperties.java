@@ -12,7 +12,7 @@ import org.springframework.validation.annotation.Validated;
  * Limits of connections, and of clients that send slowly; they belong to {@link WebProperties}.
  *
  * @param headerTimeout how long a client may take to send the headers of a request, from their first byte on
- * @param minBodyRate the bytes of a second that a body has to bring on average once the body timeout is over
+ * @param minBodyRate the bytes of a second that a body has to bring to be given another body timeout
  * @param maxConnections the most connections; fewer where the process may not open as many files. For a further one, that
  *     one closes which has been without a request for longest
  * @param maxConnectionsPerAddress the most connections of one address, where an IPv6 network of 64 bits counts as one;
