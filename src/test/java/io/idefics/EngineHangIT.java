@@ -1,7 +1,10 @@
 package io.idefics;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import io.idefics.admission.Permit;
+import io.idefics.generation.Priority;
 import io.idefics.service.EngineProbe;
 import java.io.IOException;
 import java.net.URI;
@@ -36,6 +39,31 @@ class EngineHangIT extends RunningServer {
                 assertThat(get(path).statusCode()).as(path).isEqualTo(200);
             }
             assertThat(waiting).noneMatch(CompletableFuture::isDone);
+        } finally {
+            gate.countDown();
+        }
+        for (CompletableFuture<HttpResponse<String>> answer : waiting) {
+            assertThat(answer.get(60, TimeUnit.SECONDS).statusCode()).isEqualTo(200);
+        }
+        awaitIdle(PATIENCE);
+    }
+
+    @Test
+    void health_everyPlaceTakenAndManyWaiting_answersAtOnce() throws Exception {
+        CountDownLatch gate = new CountDownLatch(1);
+        List<CompletableFuture<HttpResponse<String>>> waiting;
+        try {
+            CountDownLatch held = EngineProbe.holdOne(registry.hosts().get(0), gate);
+            assertThat(held.await(20, TimeUnit.SECONDS)).isTrue();
+            String body = request(userMessage("Hi")).put("max_tokens", 2).toString();
+            waiting = IntStream.range(0, 63).mapToObj(i -> postAsync(body)).toList();
+            await().atMost(PATIENCE).until(() -> limiter.available() <= 1);
+            try (Permit last = limiter.acquire(Priority.HIGH)) {
+                assertThat(post(body).statusCode()).isEqualTo(503);
+                for (String path : List.of("/actuator/health/liveness", "/actuator/health/readiness")) {
+                    assertThat(get(path).statusCode()).as(path).isEqualTo(200);
+                }
+            }
         } finally {
             gate.countDown();
         }

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -25,7 +26,7 @@ import java.util.stream.Stream;
 /** The service with its embedded model in a process of its own, which a test may stop and end. */
 final class ServerProcess implements AutoCloseable {
 
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofSeconds(180);
     private static final Pattern PORT = Pattern.compile("started on port (\\d+)");
 
     private static final HttpClient CLIENT =
@@ -50,6 +51,11 @@ final class ServerProcess implements AutoCloseable {
      * @param settings as in {@code --idefics.engine.watchdog-timeout=2s}
      */
     static ServerProcess start(Path directory, List<String> jvmOptions, String... settings) {
+        return start(IdeficsApplication.class, directory, jvmOptions, settings);
+    }
+
+    /** Starts an application that is the service with changes. */
+    static ServerProcess start(Class<?> application, Path directory, List<String> jvmOptions, String... settings) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvmOptions);
@@ -57,7 +63,7 @@ final class ServerProcess implements AutoCloseable {
         command.add("-Dai.djl.offline=true");
         command.add("-cp");
         command.add(System.getProperty("java.class.path"));
-        command.add(IdeficsApplication.class.getName());
+        command.add(application.getName());
         command.add("--server.port=0");
         command.addAll(List.of(settings));
         Path log = directory.resolve("server.log");
@@ -104,6 +110,15 @@ final class ServerProcess implements AutoCloseable {
                 .timeout(PATIENCE)
                 .POST(BodyPublishers.ofByteArray(body))
                 .build();
+    }
+
+    /** Where it listens. */
+    InetSocketAddress address() {
+        return new InetSocketAddress("127.0.0.1", port);
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     /** Sends a signal to the process, as in {@code STOP}. */

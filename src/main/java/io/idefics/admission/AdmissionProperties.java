@@ -10,8 +10,10 @@ import org.springframework.validation.annotation.Validated;
 /**
  * Who may come in.
  *
- * @param maxConcurrentRequests the most chat requests that are admitted at the same time, from before their
- *     body is read until their answer is written
+ * @param maxConcurrentRequests the most chat requests that are served at the same time, from when their body is
+ *     there until their answer is written
+ * @param maxIncomingBodies the most requests whose bodies are on their way at the same time; for a further one, one is
+ *     given up that is slow or of a client with many
  * @param maxBodyMemory the most bytes of the bodies of all these requests together; by default an eighth of the Java heap,
  *     since a body takes several times its size while it is read
  * @param maxAdmittedTokens the most tokens that all these requests together may take: those of the prompt and the most of
@@ -25,6 +27,7 @@ import org.springframework.validation.annotation.Validated;
 @ConfigurationProperties("idefics.admission")
 public record AdmissionProperties(
         @DefaultValue("64") @Min(1) int maxConcurrentRequests,
+        @DefaultValue("256") @Min(1) int maxIncomingBodies,
         @Nullable DataSize maxBodyMemory,
         @Nullable @Min(1) Long maxAdmittedTokens,
         @DefaultValue("0.8") double lowShare,

@@ -16,6 +16,7 @@ public final class ConcurrencyLimiter {
     private final Budget memory;
     private final Budget work;
     private final PriorityShares shares;
+    private final Arrivals arrivals;
     private final Map<Refusal, LongAdder> refusals = new EnumMap<>(Refusal.class);
 
     /**
@@ -25,12 +26,15 @@ public final class ConcurrencyLimiter {
      * @param bodyBytes the most bytes of all bodies together
      * @param workTokens the most tokens that all requests together may take
      * @param shares how much of requests and tokens each priority may use
+     * @param arrivals the requests whose bodies are on their way
      */
-    public ConcurrencyLimiter(Bulkhead bulkhead, long bodyBytes, long workTokens, PriorityShares shares) {
+    public ConcurrencyLimiter(
+            Bulkhead bulkhead, long bodyBytes, long workTokens, PriorityShares shares, Arrivals arrivals) {
         this.bulkhead = bulkhead;
         this.memory = new Budget(bodyBytes);
         this.work = new Budget(workTokens);
         this.shares = shares;
+        this.arrivals = arrivals;
         for (Refusal refusal : Refusal.values()) {
             refusals.put(refusal, new LongAdder());
         }
@@ -62,10 +66,21 @@ public final class ConcurrencyLimiter {
             String of = most < maxRequests() ? " of this priority" : "";
             throw refusal(Refusal.REQUESTS, "The service is busy with " + most + " requests, the most it admits" + of);
         }
-        return new Permit(this, priority, allowance, () -> {
-            bulkhead.onComplete();
-            leave.run();
-        });
+        return new Permit(this, priority, allowance, leave);
+    }
+
+    /** Takes a place for a request that had left its own while its body was on the way; tells whether there was one. */
+    boolean comeBack(Priority priority) {
+        return tryAcquire(shares.most(maxRequests(), priority));
+    }
+
+    /** Gives the place of a request back. */
+    void leave() {
+        bulkhead.onComplete();
+    }
+
+    Arrivals arrivals() {
+        return arrivals;
     }
 
     /** Counts a refusal and tells the client of it. */
@@ -125,6 +140,16 @@ public final class ConcurrencyLimiter {
     /** The most bytes of all bodies together. */
     public long maxBodyBytes() {
         return memory.capacity();
+    }
+
+    /** The number of requests whose bodies are on their way, which are not in. */
+    public int arriving() {
+        return arrivals.size();
+    }
+
+    /** How many bodies lost their places to others since the start. */
+    public long displaced() {
+        return arrivals.displaced();
     }
 
     /** How often a request was refused for that reason. */

@@ -3,9 +3,11 @@ package io.idefics.config;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.github.resilience4j.bulkhead.BulkheadRegistry;
 import io.idefics.admission.AdmissionProperties;
+import io.idefics.admission.Arrivals;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Limits;
 import io.idefics.admission.LimitsProperties;
+import io.idefics.web.ConnectionProperties;
 import io.idefics.web.WebProperties;
 import java.time.Duration;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -19,7 +21,7 @@ public class AdmissionConfiguration {
 
     @Bean
     ConcurrencyLimiter concurrencyLimiter(
-            BulkheadRegistry bulkheads, AdmissionProperties properties, WebProperties web) {
+            BulkheadRegistry bulkheads, AdmissionProperties properties, WebProperties web, ConnectionProperties connections) {
         BulkheadConfig config = BulkheadConfig.custom()
                 .maxConcurrentCalls(properties.maxConcurrentRequests())
                 .maxWaitDuration(Duration.ZERO)
@@ -28,7 +30,9 @@ public class AdmissionConfiguration {
                 bulkheads.bulkhead("generation", config),
                 properties.bodyBytes(web.maxBodyBytes()),
                 properties.admittedTokens(),
-                properties.shares());
+                properties.shares(),
+                new Arrivals(
+                        properties.maxIncomingBodies(), connections.minBodyRate().toBytes()));
     }
 
     @Bean

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Optional;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.LazyInitializationExcludeFilter;
+import org.springframework.boot.autoconfigure.context.LifecycleProperties;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.info.BuildProperties;
 import org.springframework.context.annotation.Bean;
@@ -105,6 +106,11 @@ class ModelConfiguration {
     @Bean
     PictureCache pictureCache(ImageProperties properties) {
         return new PictureCache(properties.cacheBytes());
+    }
+
+    @Bean
+    Drain drain(ModelRegistry models, LifecycleProperties lifecycle) {
+        return new Drain(models, lifecycle.getTimeoutPerShutdownPhase());
     }
 
     @Bean

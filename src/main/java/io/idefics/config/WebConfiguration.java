@@ -1,5 +1,7 @@
 package io.idefics.config;
 
+
+import com.sun.management.UnixOperatingSystemMXBean;
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Limits;
@@ -8,6 +10,8 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.AdmissionFilter;
 import io.idefics.web.BodyReader;
 import io.idefics.web.DialectFilter;
+import io.idefics.web.ConnectionProperties;
+import io.idefics.web.Connections;
 import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.KeepAlive;
@@ -40,6 +44,9 @@ import io.idefics.web.tgi.GenerateRequestReader;
 import io.idefics.web.tgi.InfoHandler;
 import io.idefics.web.tgi.TgiRoutes;
 import io.idefics.web.tgi.TgiTokenizeHandler;
+import java.lang.management.ManagementFactory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -56,8 +63,13 @@ import reactor.core.scheduler.Schedulers;
 
 /** Wires the HTTP interface. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties({WebProperties.class, GenerationProperties.class})
+@EnableConfigurationProperties({WebProperties.class, ConnectionProperties.class, GenerationProperties.class})
 public class WebConfiguration {
+
+    private static final Logger log = LoggerFactory.getLogger(WebConfiguration.class);
+
+    /** The share of open files that is kept for pictures, models and logs. */
+    private static final int RESERVED_FILES_SHARE = 8;
 
     @Bean
     WireJson wireJson(WebProperties properties) {
@@ -65,8 +77,8 @@ public class WebConfiguration {
     }
 
     @Bean
-    BodyReader bodyReader(WebProperties web, WireJson json) {
-        return new BodyReader(web, json, Schedulers.parallel());
+    BodyReader bodyReader(WebProperties web, ConnectionProperties connections, WireJson json) {
+        return new BodyReader(web, connections.minBodyRate().toBytes(), json, Schedulers.parallel());
     }
 
     @Bean
@@ -217,8 +229,24 @@ public class WebConfiguration {
         return new RequestLog();
     }
 
+    /** Fewer connections than configured where the process may not open as many files. */
     @Bean
-    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> nettyCustomizer(WebProperties properties, WireJson json) {
-        return factory -> factory.addServerCustomizers(new NettyCustomizer(properties, json));
+    Connections connections(ConnectionProperties properties) {
+        int most = properties.maxConnections();
+        if (ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix) {
+            long files = unix.getMaxFileDescriptorCount();
+            long room = files - unix.getOpenFileDescriptorCount() - files / RESERVED_FILES_SHARE;
+            if (room < most) {
+                most = (int) Math.max(1, room);
+                log.info("The process may open {} files, so there are at most {} connections", files, most);
+            }
+        }
+        return new Connections(most, properties.maxConnectionsPerAddress());
+    }
+
+    @Bean
+    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> nettyCustomizer(
+            WebProperties web, ConnectionProperties properties, Connections connections, WireJson json) {
+        return factory -> factory.addServerCustomizers(new NettyCustomizer(web, properties, connections, json));
     }
 }

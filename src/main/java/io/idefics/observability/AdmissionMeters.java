@@ -30,6 +30,16 @@ class AdmissionMeters implements MeterBinder {
         gauge(registry, "tokens.max", "tokens", "The most that they may", ConcurrencyLimiter::maxTokens);
         gauge(registry, "memory", "bytes", "The bodies of these requests", ConcurrencyLimiter::bodyBytes);
         gauge(registry, "memory.max", "bytes", "The most that they may be", ConcurrencyLimiter::maxBodyBytes);
+        gauge(
+                registry,
+                "arriving",
+                "requests",
+                "Requests whose bodies are on their way, which are not admitted yet",
+                ConcurrencyLimiter::arriving);
+        FunctionCounter.builder(PREFIX + "displaced", limiter, ConcurrencyLimiter::displaced)
+                .description("Requests that were given up since their bodies came more slowly than others")
+                .baseUnit("requests")
+                .register(registry);
         for (Refusal reason : Refusal.values()) {
             FunctionCounter.builder(PREFIX + "refused", limiter, l -> l.refused(reason))
                     .tag("reason", reason.name().toLowerCase(Locale.ROOT))

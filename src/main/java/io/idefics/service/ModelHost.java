@@ -189,9 +189,14 @@ public final class ModelHost implements AutoCloseable {
         return shared != null && state() == State.READY ? shared.parts() : null;
     }
 
+    /** Fails everything that is under way, and everything after it. */
+    void stop() {
+        pool.close();
+    }
+
     @Override
     public void close() {
-        pool.close();
+        stop();
         Prepared shared = prepared;
         if (shared != null) {
             shared.parts().tokenizer().close();

@@ -50,6 +50,11 @@ public final class ModelRegistry implements AutoCloseable {
         };
     }
 
+    /** Fails everything that is under way, and everything after it. */
+    public void stop() {
+        hosts.forEach(ModelHost::stop);
+    }
+
     @Override
     public void close() {
         hosts.forEach(ModelHost::close);

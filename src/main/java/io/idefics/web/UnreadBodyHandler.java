@@ -1,7 +1,7 @@
 package io.idefics.web;
 
+import io.idefics.web.Connections.Drop;
 import io.netty.channel.ChannelDuplexHandler;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http.HttpRequest;
@@ -19,11 +19,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class UnreadBodyHandler extends ChannelDuplexHandler {
 
+    private final Connections connections;
     private final Duration patience;
     private boolean complete = true;
     private @Nullable ScheduledFuture<?> closing;
 
-    UnreadBodyHandler(Duration patience) {
+    UnreadBodyHandler(Connections connections, Duration patience) {
+        this.connections = connections;
         this.patience = patience;
     }
 
@@ -41,8 +43,15 @@ final class UnreadBodyHandler extends ChannelDuplexHandler {
 
     @Override
     public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) throws Exception {
-        if (message instanceof LastHttpContent && !complete && closing == null) {
-            closing = context.executor().schedule(() -> close(context), patience.toMillis(), TimeUnit.MILLISECONDS);
+        if (message instanceof LastHttpContent
+                && !RequestWatch.isInformational(message)
+                && !complete
+                && closing == null) {
+            closing = context.executor()
+                    .schedule(
+                            () -> connections.drop(context.channel(), Drop.UNREAD_BODY),
+                            patience.toMillis(),
+                            TimeUnit.MILLISECONDS);
         }
         super.write(context, message, promise);
     }
@@ -51,10 +60,6 @@ final class UnreadBodyHandler extends ChannelDuplexHandler {
     public void channelInactive(ChannelHandlerContext context) throws Exception {
         relax();
         super.channelInactive(context);
-    }
-
-    private static void close(ChannelHandlerContext context) {
-        ChannelFuture unused = context.close();
     }
 
     private void relax() {

@@ -15,6 +15,7 @@ import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.UncheckedIOException;
@@ -65,8 +66,13 @@ public final class WireJson {
      * @throws GenerationException of type {@link ErrorType#INVALID_VALUE} where the bytes are anything else
      */
     public JsonNode readObject(byte[] bytes) {
+        return readObject(new ByteArrayInputStream(bytes));
+    }
+
+    /** Reads one object as {@link #readObject(byte[])} does. */
+    JsonNode readObject(InputStream bytes) {
         Reader text = new InputStreamReader(
-                new ByteArrayInputStream(bytes),
+                bytes,
                 StandardCharsets.UTF_8
                         .newDecoder()
                         .onMalformedInput(CodingErrorAction.REPORT)

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -291,6 +292,71 @@ class ConcurrencyLimiterTest {
         }
     }
 
+    @Test
+    void receive_bodyOnItsWay_leavesThePlaceToOthers() {
+        Permit permit = acquire();
+
+        permit.receive("a");
+        assertThat(limiter.available()).isEqualTo(2);
+        assertThat(limiter.arriving()).isEqualTo(1);
+
+        permit.received();
+        assertThat(limiter.available()).isEqualTo(1);
+        assertThat(limiter.arriving()).isZero();
+        permit.close();
+        assertThat(limiter.available()).isEqualTo(2);
+    }
+
+    @Test
+    void received_othersTookAllPlaces_isRefusedAndReleasesNothing() {
+        Permit permit = acquire();
+        permit.receive("a");
+        acquire();
+        acquire();
+
+        assertThatThrownBy(permit::received)
+                .isInstanceOfSatisfying(
+                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(ErrorType.OVERLOADED));
+        permit.close();
+
+        assertThat(limiter.available()).isZero();
+        assertThat(limiter.arriving()).isZero();
+    }
+
+    @Test
+    void close_bodyOnItsWay_leavesNothing() {
+        Permit permit = acquire();
+        permit.receive("a");
+        permit.hold(70);
+
+        permit.close();
+        permit.received();
+
+        assertThat(limiter.available()).isEqualTo(2);
+        assertThat(limiter.arriving()).isZero();
+        assertThat(limiter.bodyBytes()).isZero();
+    }
+
+    @Test
+    void hold_moreThanAGreedyClientLeaves_takesItsMemory() {
+        Permit first = acquire();
+        CompletableFuture<Void> firstBody = first.receive("greedy");
+        first.hold(40);
+        for (int i = 0; i < 2; i++) {
+            Permit further = acquire();
+            further.receive("greedy");
+            further.hold(30);
+        }
+        Permit other = acquire();
+        other.receive("other");
+
+        other.hold(35);
+
+        assertThat(firstBody).isCompletedExceptionally();
+        assertThat(limiter.bodyBytes()).isEqualTo(95);
+        assertThat(limiter.displaced()).isEqualTo(1);
+    }
+
     private static void runAtOnce(int threads, Callable<Void> task) throws Exception {
         ExecutorService executor = Executors.newFixedThreadPool(threads);
         try {
@@ -307,7 +373,8 @@ class ConcurrencyLimiterTest {
                 .maxConcurrentCalls(requests)
                 .maxWaitDuration(Duration.ZERO)
                 .build();
-        return new ConcurrencyLimiter(Bulkhead.of("test", config), bodyBytes, tokens, new PriorityShares(0.5, 0.8));
+        return new ConcurrencyLimiter(
+                Bulkhead.of("test", config), bodyBytes, tokens, new PriorityShares(0.5, 0.8), new Arrivals(8, 1));
     }
 
     @Test

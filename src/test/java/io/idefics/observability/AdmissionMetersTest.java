@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
+import io.idefics.admission.Arrivals;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Permit;
 import io.idefics.admission.PriorityShares;
@@ -27,7 +28,8 @@ class AdmissionMetersTest {
                             .build()),
             100,
             1000,
-            new PriorityShares(1, 1));
+            new PriorityShares(1, 1),
+            new Arrivals(8, 1));
 
     @Test
     void meters_ofRequests_areWhatTheyHold() {

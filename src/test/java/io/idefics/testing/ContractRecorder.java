@@ -38,6 +38,9 @@ public class ContractRecorder implements HttpHandlerDecoratorFactory, AfterEachC
     /** Longer bodies are those of tests of limits. */
     private static final int MAX_BYTES = 1 << 20;
 
+    /** What the log says of requests that nobody waits for any more. */
+    private static final int CLIENT_LEFT = 499;
+
     private static final Queue<String> VIOLATIONS = new ConcurrentLinkedQueue<>();
 
     /** Read by tests with a server only. */
@@ -63,7 +66,8 @@ public class ContractRecorder implements HttpHandlerDecoratorFactory, AfterEachC
     public HttpHandler apply(HttpHandler handler) {
         return (request, response) -> {
             Recording recording = new Recording(request, response);
-            return handler.handle(recording.request(), recording.response()).doFinally(signal -> recording.end());
+            return handler.handle(recording.request(), recording.response())
+                    .doFinally(signal -> recording.endIfAnswered());
         };
     }
 
@@ -137,6 +141,14 @@ public class ContractRecorder implements HttpHandlerDecoratorFactory, AfterEachC
         private void last(DataBuffer buffer) {
             answer.add(buffer);
             end();
+        }
+
+        /** A client that left before the answer has seen nothing of it. */
+        private void endIfAnswered() {
+            HttpStatusCode status = response.getStatusCode();
+            if (response.isCommitted() && (status == null || status.value() != CLIENT_LEFT)) {
+                end();
+            }
         }
 
         private void end() {

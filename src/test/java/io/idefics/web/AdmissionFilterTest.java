@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
 import io.idefics.admission.Caller;
+import io.idefics.admission.Arrivals;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.PriorityShares;
 import io.idefics.generation.GenerationException;
@@ -37,7 +38,8 @@ class AdmissionFilterTest {
                             .build()),
             1000,
             1000,
-            new PriorityShares(1, 1));
+            new PriorityShares(1, 1),
+            new Arrivals(8, 1));
     private final AdmissionFilter filter = new AdmissionFilter(limiter);
     private final MockServerWebExchange exchange = MockServerWebExchange.from(MockServerHttpRequest.post("/"));
 

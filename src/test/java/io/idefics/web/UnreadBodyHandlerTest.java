@@ -16,7 +16,8 @@ import org.junit.jupiter.api.Test;
 
 class UnreadBodyHandlerTest {
 
-    private final EmbeddedChannel channel = new EmbeddedChannel(new UnreadBodyHandler(Duration.ofSeconds(30)));
+    private final EmbeddedChannel channel =
+            new EmbeddedChannel(new UnreadBodyHandler(new Connections(1, 0), Duration.ofSeconds(30)));
 
     UnreadBodyHandlerTest() {
         channel.freezeTime();
@@ -54,6 +55,15 @@ class UnreadBodyHandlerTest {
         request();
         channel.writeInbound(LastHttpContent.EMPTY_LAST_CONTENT);
         answer();
+
+        advance(60);
+        assertThat(channel.isOpen()).isTrue();
+    }
+
+    @Test
+    void write_interimAnswer_leavesTheBodyItsTime() {
+        request();
+        channel.writeOutbound(new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE));
 
         advance(60);
         assertThat(channel.isOpen()).isTrue();
