@@ -6,6 +6,8 @@ import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
 import io.idefics.web.AdmissionFilter;
 import io.idefics.web.BodyReader;
+import io.idefics.web.CorsProperties;
+import io.idefics.web.CorsRefusal;
 import io.idefics.web.DialectFilter;
 import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
@@ -38,6 +40,7 @@ import io.idefics.web.tgi.GenerateRequestReader;
 import io.idefics.web.tgi.InfoHandler;
 import io.idefics.web.tgi.TgiRoutes;
 import io.idefics.web.tgi.TgiTokenizeHandler;
+import java.util.List;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.info.BuildProperties;
@@ -47,14 +50,29 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
+import org.springframework.web.cors.CorsConfiguration;
+import org.springframework.web.cors.reactive.CorsWebFilter;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Schedulers;
 
 /** Wires the HTTP interface. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties({WebProperties.class, GenerationProperties.class})
+@EnableConfigurationProperties({WebProperties.class, CorsProperties.class, GenerationProperties.class})
 public class WebConfiguration {
+
+    /** What a page may read of an answer besides its body. */
+    private static final List<String> EXPOSED_HEADERS = List.of(
+            "x-request-id",
+            "openai-processing-ms",
+            "retry-after",
+            "x-should-retry",
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
+            "x-ratelimit-limit-tokens",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens");
 
     @Bean
     WireJson wireJson(WebProperties properties) {
@@ -201,6 +219,20 @@ public class WebConfiguration {
     @Bean
     SecurityHeadersFilter securityHeadersFilter() {
         return new SecurityHeadersFilter();
+    }
+
+    /** Stands before whatever asks for a key, as browsers ask for leave without one. */
+    @Bean
+    @Order(Ordered.HIGHEST_PRECEDENCE + 1)
+    CorsWebFilter corsFilter(CorsProperties properties) {
+        CorsConfiguration cors = new CorsConfiguration();
+        cors.setAllowedOrigins(properties.allowedOrigins());
+        cors.setAllowedMethods(List.of("GET", "HEAD", "POST"));
+        // OpenAI's client sends a dozen of its own (X-Stainless-...), and their names change.
+        cors.setAllowedHeaders(List.of(CorsConfiguration.ALL));
+        cors.setExposedHeaders(EXPOSED_HEADERS);
+        cors.setMaxAge(properties.maxAge());
+        return new CorsWebFilter(exchange -> properties.allowedOrigins().isEmpty() ? null : cors, new CorsRefusal());
     }
 
     @Bean
