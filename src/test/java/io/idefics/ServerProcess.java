@@ -39,7 +39,7 @@ final class ServerProcess implements AutoCloseable {
     private ServerProcess(Process process, Path log) {
         this.process = process;
         this.log = log;
-        this.port = await().atMost(PATIENCE).until(this::port, found -> found > 0);
+        this.port = await().atMost(PATIENCE).until(this::announcedPort, found -> found > 0);
         await().atMost(PATIENCE).until(() -> get("/actuator/health/readiness").statusCode() == 200);
     }
 
@@ -129,6 +129,10 @@ final class ServerProcess implements AutoCloseable {
         assertThat(kill.waitFor()).isZero();
     }
 
+    int port() {
+        return port;
+    }
+
     boolean isAlive() {
         return process.isAlive();
     }
@@ -150,7 +154,7 @@ final class ServerProcess implements AutoCloseable {
         return URI.create("http://localhost:" + port + path);
     }
 
-    private int port() {
+    private int announcedPort() {
         if (!process.isAlive()) {
             throw new IllegalStateException("the service ended with " + process.exitValue());
         }

@@ -9,6 +9,8 @@ import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
 import io.idefics.web.AdmissionFilter;
 import io.idefics.web.BodyReader;
+import io.idefics.web.CorsProperties;
+import io.idefics.web.CorsRefusal;
 import io.idefics.web.DialectFilter;
 import io.idefics.web.ConnectionProperties;
 import io.idefics.web.Connections;
@@ -45,6 +47,7 @@ import io.idefics.web.tgi.InfoHandler;
 import io.idefics.web.tgi.TgiRoutes;
 import io.idefics.web.tgi.TgiTokenizeHandler;
 import java.lang.management.ManagementFactory;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.ObjectProvider;
@@ -57,19 +60,42 @@ import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
+import org.springframework.web.cors.CorsConfiguration;
+import org.springframework.web.cors.reactive.CorsWebFilter;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Schedulers;
 
 /** Wires the HTTP interface. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties({WebProperties.class, ConnectionProperties.class, GenerationProperties.class})
+@EnableConfigurationProperties({
+    WebProperties.class,
+    ConnectionProperties.class,
+    CorsProperties.class,
+    GenerationProperties.class
+})
 public class WebConfiguration {
 
     private static final Logger log = LoggerFactory.getLogger(WebConfiguration.class);
 
     /** The share of open files that is kept for pictures, models and logs. */
     private static final int RESERVED_FILES_SHARE = 8;
+
+    /** What a page may read of an answer besides its body. */
+    private static final List<String> EXPOSED_HEADERS = List.of(
+            "x-request-id",
+            "openai-processing-ms",
+            "retry-after",
+            "x-should-retry",
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
+            "x-ratelimit-limit-tokens",
+            "x-ratelimit-remaining-tokens",
+            "x-ratelimit-reset-tokens",
+            "x-ratelimit-limit-pictures",
+            "x-ratelimit-remaining-pictures",
+            "x-ratelimit-reset-pictures");
 
     @Bean
     WireJson wireJson(WebProperties properties) {
@@ -222,6 +248,20 @@ public class WebConfiguration {
     @Bean
     SecurityHeadersFilter securityHeadersFilter() {
         return new SecurityHeadersFilter();
+    }
+
+    /** Stands before whatever asks for a key, as browsers ask for leave without one. */
+    @Bean
+    @Order(Ordered.HIGHEST_PRECEDENCE + 1)
+    CorsWebFilter corsFilter(CorsProperties properties) {
+        CorsConfiguration cors = new CorsConfiguration();
+        cors.setAllowedOrigins(properties.allowedOrigins());
+        cors.setAllowedMethods(List.of("GET", "HEAD", "POST"));
+        // OpenAI's client sends a dozen of its own (X-Stainless-...), and their names change.
+        cors.setAllowedHeaders(List.of(CorsConfiguration.ALL));
+        cors.setExposedHeaders(EXPOSED_HEADERS);
+        cors.setMaxAge(properties.maxAge());
+        return new CorsWebFilter(exchange -> properties.allowedOrigins().isEmpty() ? null : cors, new CorsRefusal());
     }
 
     @Bean

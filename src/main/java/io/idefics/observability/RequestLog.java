@@ -31,7 +31,9 @@ public final class RequestLog implements HttpHandlerDecoratorFactory {
 
     private static final Logger log = LoggerFactory.getLogger("io.idefics.access");
     private static final Pattern SAFE_ID = Pattern.compile("[A-Za-z0-9._:/+=@-]{1,128}");
+    private static final Pattern UNPRINTABLE = Pattern.compile("[^!-~]");
     private static final int SHOWN_PATH_CHARS = 200;
+    private static final int SHOWN_METHOD_CHARS = 16;
 
     @Override
     public HttpHandler apply(HttpHandler handler) {
@@ -52,16 +54,20 @@ public final class RequestLog implements HttpHandlerDecoratorFactory {
                 : "req_" + UUID.randomUUID().toString().replace("-", "");
     }
 
+    /** What a client has written, cut, and in visible characters of ASCII alone. */
+    private static String shown(String given, int maxChars) {
+        String cut = given.length() <= maxChars ? given : given.substring(0, maxChars) + "...";
+        return UNPRINTABLE.matcher(cut).replaceAll("?");
+    }
+
     private static void write(
             ServerHttpRequest request, ServerHttpResponse response, String id, SignalType signal, long nanos) {
-        String path = request.getURI().getRawPath();
-        String shown = path.length() <= SHOWN_PATH_CHARS ? path : path.substring(0, SHOWN_PATH_CHARS) + "...";
         HttpStatusCode status = response.isCommitted() ? response.getStatusCode() : null;
         try (MDC.MDCCloseable ignored = MDC.putCloseable(REQUEST_ID, id)) {
             log.info(
                     "{} {} {} {} ms{}",
-                    request.getMethod(),
-                    shown,
+                    shown(request.getMethod().name(), SHOWN_METHOD_CHARS),
+                    shown(request.getURI().getRawPath(), SHOWN_PATH_CHARS),
                     status == null ? "-" : status.value(),
                     TimeUnit.NANOSECONDS.toMillis(nanos),
                     signal == SignalType.CANCEL ? " (client left)" : "");

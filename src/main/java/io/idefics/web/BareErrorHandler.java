@@ -45,9 +45,11 @@ final class BareErrorHandler extends ChannelOutboundHandlerAdapter {
         HttpHeaders headers = bare.headers().copy();
         headers.set(HttpHeaderNames.CONTENT_TYPE, "application/json");
         headers.set(HttpHeaderNames.CONTENT_LENGTH, body.length);
-        headers.set("X-Content-Type-Options", "nosniff");
+        headers.set(HttpHeaderNames.CACHE_CONTROL, "no-store");
+        SecurityHeaders.fixed().forEach(headers::set);
+        headers.set(SecurityHeaders.CONTENT_POLICY, SecurityHeaders.contentPolicy(null));
         if (!headers.contains("x-request-id")) {
-            headers.set("x-request-id", UUID.randomUUID().toString());
+            headers.set("x-request-id", "req_" + UUID.randomUUID().toString().replace("-", ""));
         }
         FullHttpResponse response = new DefaultFullHttpResponse(
                 bare.protocolVersion(),

@@ -1,5 +1,6 @@
 package io.idefics.web;
 
+import java.net.SocketException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.MDC;
@@ -39,7 +40,7 @@ public final class ErrorHandler implements WebExceptionHandler {
         ServerHttpResponse response = exchange.getResponse();
         ApiError error = ErrorTable.of(failure);
         boolean fault = error.status().value() == 500;
-        if (fault && DisconnectedClientHelper.isClientDisconnectedException(failure)) {
+        if (fault && isClientGone(failure)) {
             response.setStatusCode(CLIENT_CLOSED_REQUEST);
             return Mono.empty();
         }
@@ -64,6 +65,11 @@ public final class ErrorHandler implements WebExceptionHandler {
         headers.setCacheControl("no-store");
         return response.writeWith(
                 Mono.fromSupplier(() -> response.bufferFactory().wrap(body)));
+    }
+
+    /** Whether the connection of the client broke; a reset while it was sending has a name of its own. */
+    private static boolean isClientGone(Throwable failure) {
+        return failure instanceof SocketException || DisconnectedClientHelper.isClientDisconnectedException(failure);
     }
 
     /** Whether Netty has refused the request itself, as it does in the middle of a malformed body. */

@@ -8,6 +8,7 @@ import io.idefics.generation.GenerationException.ErrorType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * A value of a request body and the path to it, read without any coercion: every mismatch is a
@@ -19,6 +20,9 @@ import java.util.Map;
 public record JsonField(JsonNode node, String path) {
 
     private static final int SHOWN_CHARS = 64;
+
+    /** Characters that steer a terminal, end a line, change the direction of text or are no characters alone. */
+    private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\p{Cs}]");
 
     /** The body itself. */
     public static JsonField root(JsonNode node) {
@@ -124,13 +128,19 @@ public record JsonField(JsonNode node, String path) {
         return node.isValueNode() && !node.isNull() ? shorten(node.asText()) : typeName(node);
     }
 
-    /** Cuts a value of a request to a length that fits a message. */
+    /** Cuts a value of a request to a length that fits a message, and escapes what must not reach a terminal. */
     public static String shorten(String value) {
         if (value.length() <= SHOWN_CHARS) {
-            return value;
+            return printable(value);
         }
         int end = Character.isHighSurrogate(value.charAt(SHOWN_CHARS - 1)) ? SHOWN_CHARS - 1 : SHOWN_CHARS;
-        return value.substring(0, end) + "... (" + value.length() + " characters)";
+        return printable(value.substring(0, end)) + "... (" + value.length() + " characters)";
+    }
+
+    private static String printable(String value) {
+        return UNPRINTABLE
+                .matcher(value)
+                .replaceAll(found -> String.format("\\\\u%04x", found.group().codePointAt(0)));
     }
 
     static String typeName(JsonNode node) {

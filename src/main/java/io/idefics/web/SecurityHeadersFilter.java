@@ -8,16 +8,32 @@ import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 
-/** Tells browsers to trust the content type and to keep the page out of frames. */
+/**
+ * Puts {@link SecurityHeaders} on every answer, before any other filter can give one. Caches keep none but files of the
+ * description of the API, and browsers stay with https where the client came by it.
+ */
 @Order(Ordered.HIGHEST_PRECEDENCE)
 public final class SecurityHeadersFilter implements WebFilter {
+
+    private static final String FILES = "/swagger-ui/";
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         HttpHeaders headers = exchange.getResponse().getHeaders();
-        headers.set("X-Content-Type-Options", "nosniff");
-        headers.set("X-Frame-Options", "DENY");
-        headers.set("Referrer-Policy", "no-referrer");
+        SecurityHeaders.fixed().forEach(headers::set);
+        if ("https".equalsIgnoreCase(exchange.getRequest().getURI().getScheme())) {
+            headers.set("Strict-Transport-Security", SecurityHeaders.STRICT_TRANSPORT);
+        }
+        boolean isFile = exchange.getRequest().getPath().value().startsWith(FILES);
+        exchange.getResponse().beforeCommit(() -> {
+            headers.set(
+                    SecurityHeaders.CONTENT_POLICY,
+                    SecurityHeaders.contentPolicy(headers.getFirst(HttpHeaders.CONTENT_TYPE)));
+            if (headers.getCacheControl() == null && !isFile) {
+                headers.setCacheControl("no-store");
+            }
+            return Mono.empty();
+        });
         return chain.filter(exchange);
     }
 }

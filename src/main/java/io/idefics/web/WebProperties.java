@@ -17,6 +17,8 @@ import org.springframework.validation.annotation.Validated;
  * @param writeTimeout how long a client may take to receive one piece of an answer
  * @param keepAliveInterval how long a stream may be silent before a comment is sent
  * @param maxImages the most pictures of one request
+ * @param maxTextCharacters the most characters of all texts of one request together, in UTF-16 units; 32 prompts of 2048
+ *     of the longest tokens have fewer
  */
 @Validated
 @ConfigurationProperties("idefics.web")
@@ -25,7 +27,8 @@ public record WebProperties(
         @DefaultValue("30s") @DurationMin(millis = 1) Duration bodyTimeout,
         @DefaultValue("60s") @DurationMin(millis = 1) Duration writeTimeout,
         @DefaultValue("15s") @DurationMin(millis = 1) Duration keepAliveInterval,
-        @DefaultValue("32") @Min(0) @Max(1024) int maxImages) {
+        @DefaultValue("32") @Min(0) @Max(1024) int maxImages,
+        @DefaultValue("2000000") @Min(1) int maxTextCharacters) {
 
     public WebProperties {
         if (maxBodySize.toBytes() < 1024 || maxBodySize.toBytes() > Integer.MAX_VALUE) {

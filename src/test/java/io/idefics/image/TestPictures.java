@@ -57,7 +57,7 @@ public final class TestPictures {
     }
 
     /** A file written by the JDK's writer of a format. */
-    static byte[] written(BufferedImage image, String format) {
+    public static byte[] written(BufferedImage image, String format) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         try {
             if (!ImageIO.write(image, format, out)) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import java.net.URI;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.slf4j.LoggerFactory;
+import org.springframework.http.HttpMethod;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.server.reactive.HttpHandler;
 import org.springframework.mock.http.server.reactive.MockServerHttpRequest;
@@ -84,6 +86,21 @@ class RequestLogTest {
         handle("/" + "x".repeat(300), (request, answer) -> answer.setComplete());
 
         assertThat(lines.list.get(0).getFormattedMessage()).contains("x".repeat(199) + "... ");
+    }
+
+    @Test
+    void apply_whatMustNotReachATerminal_isReplaced() {
+        MockServerHttpRequest request = MockServerHttpRequest.method(
+                        HttpMethod.valueOf("X".repeat(100)), URI.create("/a\u00adb\u202ec"))
+                .build();
+
+        StepVerifier.create(new RequestLog()
+                        .apply((given, answer) -> answer.setComplete())
+                        .handle(request, response))
+                .expectComplete()
+                .verify(PATIENCE);
+
+        assertThat(lines.list.get(0).getFormattedMessage()).startsWith("X".repeat(16) + "... /a?b?c ");
     }
 
     @Test

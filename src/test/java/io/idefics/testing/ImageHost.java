@@ -68,6 +68,7 @@ public final class ImageHost implements AutoCloseable {
         routes.get("/to-canary", (request, response) -> response.status(302)
                 .header("Location", canaryUrl())
                 .send());
+        routes.get("/hang", (request, response) -> Mono.never());
         routes.get("/missing", (request, response) -> response.sendNotFound());
         routes.get("/page", (request, response) -> response.header("Content-Type", "image/png")
                 .sendString(Mono.just("<!doctype html><html><body>Log in first.</body></html>")));

@@ -3,6 +3,7 @@ package io.idefics.testing;
 import io.idefics.engine.EngineProperties;
 import io.idefics.engine.PoolProperties;
 import io.idefics.service.ModelsProperties.ModelProperties;
+import io.idefics.web.WebProperties;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -23,6 +24,10 @@ public final class Settings {
 
     public static PoolProperties pool(String... changes) {
         return bind("idefics.pool", PoolProperties.class, List.of(changes));
+    }
+
+    public static WebProperties web(String... changes) {
+        return bind("idefics.web", WebProperties.class, List.of(changes));
     }
 
     public static ModelProperties model(Path path, String... changes) {

@@ -33,6 +33,7 @@ class ErrorsIT extends WebServerTest {
                 "/actuator/heapdump",
                 "/actuator/loggers",
                 "/actuator/beans",
+                "/actuator/sbom",
                 "/actuator/nope",
                 "/webjars/swagger-ui/nope.js",
                 "/application.yml",

@@ -5,7 +5,7 @@ import io.idefics.generation.Message;
 import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
-import io.idefics.web.PictureLimit;
+import io.idefics.web.PromptLimits;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -18,10 +18,10 @@ final class ConversationReader {
 
     private static final Set<String> MEDIA_TYPES = Set.of("image/jpeg", "image/png", "image/gif", "image/webp");
 
-    private final PictureLimit pictures;
+    private final PromptLimits limits;
 
-    ConversationReader(PictureLimit pictures) {
-        this.pictures = pictures;
+    ConversationReader(PromptLimits limits) {
+        this.limits = limits;
     }
 
     /** The conversation; a last message of the assistant is what its answer goes on from. */
@@ -43,7 +43,7 @@ final class ConversationReader {
                     .get("role");
             throw role.invalidValue("'user' or 'assistant' in the last message");
         }
-        pictures.check(conversation, messages.path());
+        limits.check(conversation, messages.path());
         return new Prompt.Conversation(conversation, last == Role.ASSISTANT);
     }
 

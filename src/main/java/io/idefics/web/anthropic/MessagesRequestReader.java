@@ -13,8 +13,9 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
-import io.idefics.web.PictureLimit;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
+import io.idefics.web.openai.FormatReader;
 import io.idefics.web.openai.ParameterReader;
 import java.util.List;
 import java.util.OptionalInt;
@@ -37,7 +38,7 @@ public final class MessagesRequestReader {
     public MessagesRequestReader(CompletionService service, GenerationProperties defaults, WebProperties limits) {
         this.models = new ModelNames(service);
         this.parameters = new ParameterReader(defaults);
-        this.conversations = new ConversationReader(new PictureLimit(limits.maxImages()));
+        this.conversations = new ConversationReader(new PromptLimits(limits));
     }
 
     /**
@@ -96,8 +97,7 @@ public final class MessagesRequestReader {
         if (!type.string().equals("json_schema")) {
             throw type.invalidValue("'json_schema'");
         }
-        JsonField schema = format.get("schema");
-        return new OutputFormat.JsonSchema(schema.requireObject().node().toString(), false, schema.path());
+        return FormatReader.schema(format.get("schema").requireObject());
     }
 
     /** A model that decides for itself whether to think need not. */

@@ -17,6 +17,7 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
 import java.util.List;
 import java.util.OptionalInt;
@@ -42,7 +43,7 @@ public final class ChatRequestReader {
         this.models = new ModelNames(service);
         this.defaults = defaults;
         this.parameters = new ParameterReader(defaults);
-        this.messages = new MessageReader(limits.maxImages());
+        this.messages = new MessageReader(new PromptLimits(limits));
     }
 
     /**

@@ -6,6 +6,7 @@ import io.idefics.generation.Prompt;
 import io.idefics.service.CompletionService;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
 import java.util.List;
 
@@ -20,7 +21,7 @@ public final class ClassificationReader {
 
     public ClassificationReader(CompletionService service, WebProperties limits) {
         this.models = new ModelNames(service);
-        this.messages = new MessageReader(limits.maxImages());
+        this.messages = new MessageReader(new PromptLimits(limits));
     }
 
     /**

@@ -1,5 +1,7 @@
 package io.idefics.web.openai;
 
+import io.idefics.generation.GenerationException;
+import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.OutputFormat;
 import io.idefics.web.JsonField;
 import java.util.ArrayList;
@@ -16,6 +18,7 @@ public final class FormatReader {
 
     static final int MAX_CHOICES = 1_000;
     static final int MAX_PATTERN_LENGTH = 10_000;
+    static final int MAX_SCHEMA_LENGTH = 1_000_000;
 
     private FormatReader() {}
 
@@ -86,16 +89,24 @@ public final class FormatReader {
         if (name.isPresent() && !name.string().matches("[A-Za-z0-9_-]{1,64}")) {
             throw name.invalidValue("1 to 64 letters, digits, underscores and dashes");
         }
-        JsonField schema = field.get("schema");
-        boolean strict = ParameterReader.flag(field.get("strict"));
-        return new OutputFormat.JsonSchema(schema.requireObject().node().toString(), strict, schema.path());
+        return schema(field.get("schema").requireObject(), ParameterReader.flag(field.get("strict")));
     }
 
     /** A schema as an object, or as a string that holds one. */
     public static OutputFormat schema(JsonField field) {
-        String schema =
-                field.isString() ? field.string() : field.requireObject().node().toString();
-        return new OutputFormat.JsonSchema(schema, false, field.path());
+        return schema(field.isString() ? field : field.requireObject(), false);
+    }
+
+    private static OutputFormat schema(JsonField field, boolean strict) {
+        String schema = field.isString() ? field.string() : field.node().toString();
+        if (schema.length() > MAX_SCHEMA_LENGTH) {
+            throw new GenerationException(
+                    ErrorType.INVALID_VALUE,
+                    field.path() + " has " + schema.length() + " characters but may have at most " + MAX_SCHEMA_LENGTH
+                            + ".",
+                    field.path());
+        }
+        return new OutputFormat.JsonSchema(schema, strict, field.path());
     }
 
     private static @Nullable OutputFormat object(JsonField field) {

@@ -6,7 +6,7 @@ import io.idefics.generation.GenerationException.ErrorType;
 import io.idefics.generation.Message;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
-import io.idefics.web.PictureLimit;
+import io.idefics.web.PromptLimits;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -18,10 +18,10 @@ final class MessageReader {
 
     private static final String PART_TYPES = "'text' or 'image_url'";
 
-    private final PictureLimit pictures;
+    private final PromptLimits limits;
 
-    MessageReader(int maxImages) {
-        this.pictures = new PictureLimit(maxImages);
+    MessageReader(PromptLimits limits) {
+        this.limits = limits;
     }
 
     List<Message> read(JsonField field) {
@@ -34,9 +34,9 @@ final class MessageReader {
         }
         List<Message> messages = new ArrayList<>();
         for (JsonField message : field.elements(1, MAX_MESSAGES)) {
-            messages.add(message(message.requireObject()));
+            messages.add(located(message, field));
         }
-        pictures.check(messages, field.path());
+        limits.check(messages, field.path());
         return messages;
     }
 
@@ -46,8 +46,17 @@ final class MessageReader {
         for (JsonField part : field.elements(1, MAX_PARTS)) {
             parts.add(part(part.requireObject(), Role.USER));
         }
-        pictures.checkParts(parts.stream(), field.path());
+        limits.checkParts(parts, field.path());
         return parts;
+    }
+
+    /** A mistake in a message is one of {@code messages}, of which its text tells the place. */
+    private static Message located(JsonField message, JsonField field) {
+        try {
+            return message(message.requireObject());
+        } catch (GenerationException e) {
+            throw new GenerationException(e.type(), String.valueOf(e.getMessage()), field.path(), e);
+        }
     }
 
     private static Message message(JsonField message) {

@@ -5,11 +5,12 @@ import io.idefics.generation.ContentPart.ImageRef;
 import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
-import io.idefics.web.PictureLimit;
+import io.idefics.web.PromptLimits;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * The {@code prompt} of a completion request: one prompt, or a batch of them.
@@ -27,14 +28,14 @@ final class PromptReader {
     private static final Pattern PICTURE = Pattern.compile("(?:https?://|data:image/)\\S+", Pattern.CASE_INSENSITIVE);
 
     private final int maxPrompts;
-    private final PictureLimit pictures;
+    private final PromptLimits limits;
 
     /** How all prompts of a request are read. */
     private record Form(boolean addEndOfUtteranceToken, OptionalInt truncateTo) {}
 
-    PromptReader(int maxPrompts, int maxImages) {
+    PromptReader(int maxPrompts, PromptLimits limits) {
         this.maxPrompts = maxPrompts;
-        this.pictures = new PictureLimit(maxImages);
+        this.limits = limits;
     }
 
     /** The prompts of a request, at least one, in order. */
@@ -46,9 +47,7 @@ final class PromptReader {
         List<JsonField> fields = isBatch(field) ? field.elements(1, maxPrompts) : List.of(field);
         List<Prompt> prompts =
                 fields.stream().map(prompt -> prompt(prompt, form)).toList();
-        long images =
-                prompts.stream().mapToLong(prompt -> prompt.images().size()).sum();
-        pictures.checkCount(images, field.path());
+        limits.checkParts(prompts.stream().flatMap(PromptReader::parts).toList(), field.path());
         return prompts;
     }
 
@@ -83,6 +82,10 @@ final class PromptReader {
 
     private static Prompt interleaved(List<ContentPart> parts, Form form, JsonField field) {
         return new Prompt.Interleaved(parts, form.addEndOfUtteranceToken(), form.truncateTo(), field.path());
+    }
+
+    private static Stream<ContentPart> parts(Prompt prompt) {
+        return prompt instanceof Prompt.Interleaved interleaved ? interleaved.parts().stream() : Stream.empty();
     }
 
     private static List<ContentPart> parts(JsonField field) {

@@ -16,6 +16,7 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
 import java.util.List;
 import java.util.OptionalInt;
@@ -40,7 +41,7 @@ public final class TextRequestReader {
         this.models = new ModelNames(service);
         this.defaults = defaults;
         this.parameters = new ParameterReader(defaults);
-        this.prompts = new PromptReader(defaults.maxPrompts(), limits.maxImages());
+        this.prompts = new PromptReader(defaults.maxPrompts(), new PromptLimits(limits));
     }
 
     /**

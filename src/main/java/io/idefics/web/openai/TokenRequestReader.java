@@ -11,6 +11,7 @@ import io.idefics.generation.Prompt;
 import io.idefics.service.CompletionService;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
 import java.util.List;
 import java.util.OptionalInt;
@@ -35,7 +36,7 @@ public final class TokenRequestReader {
     public TokenRequestReader(CompletionService service, ChatRequestReader chats, WebProperties limits) {
         this.models = new ModelNames(service);
         this.chats = chats;
-        this.messages = new MessageReader(limits.maxImages());
+        this.messages = new MessageReader(new PromptLimits(limits));
     }
 
     /**

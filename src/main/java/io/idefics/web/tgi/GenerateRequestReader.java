@@ -19,6 +19,7 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
 import io.idefics.web.openai.FormatReader;
 import io.idefics.web.openai.ParameterReader;
@@ -44,12 +45,12 @@ public final class GenerateRequestReader {
 
     private final ModelNames models;
     private final int maxBestOf;
-    private final int maxImages;
+    private final PromptLimits limits;
 
     public GenerateRequestReader(CompletionService service, GenerationProperties defaults, WebProperties limits) {
         this.models = new ModelNames(service);
         this.maxBestOf = defaults.maxChoices();
-        this.maxImages = limits.maxImages();
+        this.limits = new PromptLimits(limits);
     }
 
     /** Whether the body asks for a stream; of use only where the path does not say. */
@@ -100,7 +101,9 @@ public final class GenerateRequestReader {
 
     /** The prompt of a body. */
     Inputs inputs(JsonField root) {
-        return Inputs.read(root.get("inputs"), maxImages);
+        Inputs inputs = Inputs.read(root.get("inputs"), limits.maxImages());
+        limits.checkParts(inputs.parts("inputs"), "inputs");
+        return inputs;
     }
 
     /** The model that is asked for. */

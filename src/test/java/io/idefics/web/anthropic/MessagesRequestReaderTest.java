@@ -15,11 +15,10 @@ import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.generation.SamplingParams;
 import io.idefics.generation.StoppingCriteria;
+import io.idefics.testing.Settings;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.ScriptedCompletionService;
-import io.idefics.web.WebProperties;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -29,7 +28,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.springframework.util.unit.DataSize;
 
 class MessagesRequestReaderTest {
 
@@ -39,8 +37,7 @@ class MessagesRequestReaderTest {
     private final MessagesRequestReader reader = new MessagesRequestReader(
             new ScriptedCompletionService(),
             new GenerationProperties(0, 8, 32),
-            new WebProperties(
-                    DataSize.ofMegabytes(1), Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), 2));
+            Settings.web("max-images=2", "max-text-characters=1000"));
 
     @Test
     void read_leastBody_takesDefaults() {

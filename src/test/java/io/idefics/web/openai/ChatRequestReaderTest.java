@@ -14,11 +14,11 @@ import io.idefics.generation.Prompt;
 import io.idefics.generation.Role;
 import io.idefics.generation.SamplingParams;
 import io.idefics.generation.StoppingCriteria;
+import io.idefics.testing.Settings;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.ScriptedCompletionService;
 import io.idefics.web.WebProperties;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -26,7 +26,6 @@ import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.springframework.util.unit.DataSize;
 
 class ChatRequestReaderTest {
 
@@ -263,8 +262,7 @@ class ChatRequestReaderTest {
     }
 
     private ChatRequestReader reader(double temperature) {
-        WebProperties limits = new WebProperties(
-                DataSize.ofMegabytes(1), Duration.ofSeconds(1), Duration.ofSeconds(1), Duration.ofSeconds(1), 32);
+        WebProperties limits = Settings.web("max-images=32", "max-text-characters=1000");
         return new ChatRequestReader(service, new GenerationProperties(temperature, 8, 32), limits);
     }
 

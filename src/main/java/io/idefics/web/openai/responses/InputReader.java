@@ -4,7 +4,6 @@ import io.idefics.generation.ContentPart;
 import io.idefics.generation.Message;
 import io.idefics.generation.Role;
 import io.idefics.web.JsonField;
-import io.idefics.web.PictureLimit;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -17,14 +16,10 @@ final class InputReader {
 
     private static final String PART_TYPES = "'input_text', 'input_image' or 'output_text'";
 
-    private final PictureLimit pictures;
-
-    InputReader(PictureLimit pictures) {
-        this.pictures = pictures;
-    }
+    private InputReader() {}
 
     /** The conversation, whose last message is the user's. */
-    List<Message> read(JsonField input) {
+    static List<Message> read(JsonField input) {
         if (input.isString()) {
             return List.of(new Message(Role.USER, List.of(new ContentPart.Text(input.string()))));
         }
@@ -40,7 +35,6 @@ final class InputReader {
             }
         }
         requireUser(lastRole, messages, input);
-        pictures.check(messages, input.path());
         return messages;
     }
 

@@ -18,7 +18,7 @@ import io.idefics.service.CompletionService;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.JsonField;
 import io.idefics.web.ModelNames;
-import io.idefics.web.PictureLimit;
+import io.idefics.web.PromptLimits;
 import io.idefics.web.WebProperties;
 import io.idefics.web.openai.FormatReader;
 import io.idefics.web.openai.ParameterReader;
@@ -48,12 +48,12 @@ public final class ResponsesRequestReader {
 
     private final ModelNames models;
     private final ParameterReader parameters;
-    private final InputReader inputs;
+    private final PromptLimits limits;
 
     public ResponsesRequestReader(CompletionService service, GenerationProperties defaults, WebProperties limits) {
         this.models = new ModelNames(service);
         this.parameters = new ParameterReader(defaults);
-        this.inputs = new InputReader(new PictureLimit(limits.maxImages()));
+        this.limits = new PromptLimits(limits);
     }
 
     /**
@@ -96,7 +96,8 @@ public final class ResponsesRequestReader {
         if (instructions != null) {
             conversation.add(new Message(Role.SYSTEM, List.of(new ContentPart.Text(instructions))));
         }
-        conversation.addAll(inputs.read(input));
+        conversation.addAll(InputReader.read(input));
+        limits.check(conversation, input.path());
         return conversation;
     }
 

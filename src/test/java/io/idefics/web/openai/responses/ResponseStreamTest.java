@@ -5,16 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.idefics.generation.GenerationEvent;
 import io.idefics.generation.GenerationEvent.TextDelta;
+import io.idefics.testing.Settings;
 import io.idefics.web.Frame;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.ScriptedCompletionService;
-import io.idefics.web.WebProperties;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.springframework.util.unit.DataSize;
 import reactor.core.publisher.Flux;
 import reactor.test.StepVerifier;
 
@@ -35,14 +34,7 @@ class ResponseStreamTest {
 
     private static ResponsesRequest request() throws IOException {
         ResponsesRequestReader reader = new ResponsesRequestReader(
-                new ScriptedCompletionService(),
-                new GenerationProperties(0, 8, 32),
-                new WebProperties(
-                        DataSize.ofMegabytes(1),
-                        Duration.ofSeconds(1),
-                        Duration.ofSeconds(1),
-                        Duration.ofSeconds(1),
-                        2));
+                new ScriptedCompletionService(), new GenerationProperties(0, 8, 32), Settings.web("max-images=2"));
         return reader.read(new ObjectMapper().readTree("{\"input\":\"hi\"}"));
     }
 }
