@@ -28,8 +28,7 @@ public final class AdmissionFilter implements HandlerFilterFunction<ServerRespon
     public Mono<ServerResponse> filter(ServerRequest request, HandlerFunction<ServerResponse> next) {
         return Mono.defer(() -> {
             ServerWebExchange exchange = request.exchange();
-            Permit permit = limiter.acquire(
-                    AccessFilter.caller(exchange).priority(), LimitsFilter.allowance(exchange));
+            Permit permit = limiter.acquire(AccessFilter.caller(exchange).priority(), LimitsFilter.allowance(exchange));
             request.attributes().put(PERMIT, permit);
             // The answer is written after this Mono has ended, so each side releases; the second time is no-op.
             return Mono.defer(() -> next.handle(request))

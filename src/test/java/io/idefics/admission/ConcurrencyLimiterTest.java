@@ -339,7 +339,8 @@ class ConcurrencyLimiterTest {
         first.close();
         assertThat(limits.places().callers()).isZero();
         limiter.acquire(Priority.NORMAL, allowance(limits));
-        assertThatThrownBy(() -> limiter.acquire(Priority.NORMAL, allowance(limits))).isInstanceOf(GenerationException.class);
+        assertThatThrownBy(() -> limiter.acquire(Priority.NORMAL, allowance(limits)))
+                .isInstanceOf(GenerationException.class);
     }
 
     private static Limits oneAtATime() {

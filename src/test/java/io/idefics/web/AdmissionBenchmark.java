@@ -11,6 +11,7 @@ import io.idefics.admission.ClientLimits;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Limits;
 import io.idefics.admission.LimitsProperties;
+import io.idefics.admission.PriorityShares;
 import io.idefics.generation.Work;
 import java.time.Duration;
 import java.util.List;
@@ -51,7 +52,7 @@ import reactor.core.scheduler.Schedulers;
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
-@Warmup(iterations = 3, time = 2)
+@Warmup(iterations = 5, time = 3)
 @Measurement(iterations = 5, time = 2)
 @Fork(1)
 public class AdmissionBenchmark {
@@ -84,7 +85,9 @@ public class AdmissionBenchmark {
                             .maxConcurrentCalls(1000)
                             .maxWaitDuration(Duration.ZERO)
                             .build()),
-            1_000_000));
+            MOST,
+            MOST,
+            new PriorityShares(0.8, 0.95)));
 
     public static void main(String[] args) throws RunnerException {
         for (int threads : new int[] {1, 4}) {
