@@ -23,12 +23,8 @@ class LimitMetersTest {
             int meters = registry.getMeters().size();
 
             for (int i = 0; i < 100; i++) {
-                Caller caller = new Caller(
-                        "address:" + i,
-                        Set.of(),
-                        Priority.NORMAL,
-                        ClientLimits.NONE_OF_ITS_OWN,
-                        true);
+                Caller caller =
+                        new Caller("address:" + i, Set.of(), Priority.NORMAL, ClientLimits.NONE_OF_ITS_OWN, true);
                 limits.request(caller).toCompletableFuture().join().refusal();
                 limits.request(caller).toCompletableFuture().join().refusal();
             }
