@@ -1,7 +1,9 @@
 package io.idefics.observability;
 
+import java.io.IOException;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,6 +32,17 @@ public final class RequestLog implements HttpHandlerDecoratorFactory {
     static final String HEADER = "x-request-id";
 
     private static final Logger log = LoggerFactory.getLogger("io.idefics.access");
+
+    /** Where Reactor looks for what takes failures that come when nobody waits for them any more. */
+    private static final String DROPPED = "reactor.onErrorDropped.local";
+
+    /** A connection that breaks while its request is given up is no fault. */
+    private static final Consumer<Throwable> DROPPED_FAILURES = failure -> {
+        if (!(failure instanceof IOException)) {
+            log.error("A failure came too late to be answered", failure);
+        }
+    };
+
     private static final Pattern SAFE_ID = Pattern.compile("[A-Za-z0-9._:/+=@-]{1,128}");
     private static final Pattern UNPRINTABLE = Pattern.compile("[^!-~]");
     private static final int SHOWN_PATH_CHARS = 200;
@@ -43,7 +56,7 @@ public final class RequestLog implements HttpHandlerDecoratorFactory {
             response.getHeaders().set(HEADER, id);
             return handler.handle(request, response)
                     .doFinally(signal -> write(request, response, id, signal, System.nanoTime() - start))
-                    .contextWrite(context -> context.put(REQUEST_ID, id));
+                    .contextWrite(context -> context.put(REQUEST_ID, id).put(DROPPED, DROPPED_FAILURES));
         });
     }
 

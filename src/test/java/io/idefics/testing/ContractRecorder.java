@@ -154,7 +154,8 @@ public class ContractRecorder implements HttpHandlerDecoratorFactory, AfterEachC
         private void end() {
             HttpStatusCode status = response.getStatusCode();
             boolean whole = requestBody.isWhole() && answer.isWhole();
-            if (status == null || !whole || !ended.compareAndSet(false, true)) {
+            // 499 stands in the log alone: the client is gone.
+            if (status == null || status.value() == 499 || !whole || !ended.compareAndSet(false, true)) {
                 return;
             }
             MediaType type = response.getHeaders().getContentType();
