@@ -1,6 +1,5 @@
 package io.idefics.config;
 
-
 import com.sun.management.UnixOperatingSystemMXBean;
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
@@ -8,9 +7,9 @@ import io.idefics.observability.RequestLog;
 import io.idefics.service.CompletionService;
 import io.idefics.web.AdmissionFilter;
 import io.idefics.web.BodyReader;
-import io.idefics.web.DialectFilter;
 import io.idefics.web.ConnectionProperties;
 import io.idefics.web.Connections;
+import io.idefics.web.DialectFilter;
 import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.KeepAlive;
