@@ -21,7 +21,10 @@ public class AdmissionConfiguration {
 
     @Bean
     ConcurrencyLimiter concurrencyLimiter(
-            BulkheadRegistry bulkheads, AdmissionProperties properties, WebProperties web, ConnectionProperties connections) {
+            BulkheadRegistry bulkheads,
+            AdmissionProperties properties,
+            WebProperties web,
+            ConnectionProperties connections) {
         BulkheadConfig config = BulkheadConfig.custom()
                 .maxConcurrentCalls(properties.maxConcurrentRequests())
                 .maxWaitDuration(Duration.ZERO)
@@ -32,7 +35,8 @@ public class AdmissionConfiguration {
                 properties.admittedTokens(),
                 properties.shares(),
                 new Arrivals(
-                        properties.maxIncomingBodies(), connections.minBodyRate().toBytes()));
+                        properties.maxIncomingBodies(),
+                        connections.minBodyRate().toBytes()));
     }
 
     @Bean

@@ -1,6 +1,5 @@
 package io.idefics.config;
 
-
 import com.sun.management.UnixOperatingSystemMXBean;
 import io.idefics.admission.AdmissionProperties;
 import io.idefics.admission.ConcurrencyLimiter;
@@ -14,6 +13,7 @@ import io.idefics.web.CorsRefusal;
 import io.idefics.web.DialectFilter;
 import io.idefics.web.ConnectionProperties;
 import io.idefics.web.Connections;
+import io.idefics.web.DialectFilter;
 import io.idefics.web.ErrorHandler;
 import io.idefics.web.GenerationProperties;
 import io.idefics.web.KeepAlive;

@@ -314,9 +314,8 @@ class ConcurrencyLimiterTest {
         acquire();
         acquire();
 
-        assertThatThrownBy(permit::received)
-                .isInstanceOfSatisfying(
-                        GenerationException.class, e -> assertThat(e.type()).isEqualTo(ErrorType.OVERLOADED));
+        assertThatThrownBy(permit::received).isInstanceOfSatisfying(GenerationException.class, e -> assertThat(e.type())
+                .isEqualTo(ErrorType.OVERLOADED));
         permit.close();
 
         assertThat(limiter.available()).isZero();

@@ -1,5 +1,6 @@
 package io.idefics.image;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.resolver.AddressResolver;
 import io.netty.resolver.AddressResolverGroup;
 import io.netty.resolver.InetNameResolver;
@@ -10,6 +11,7 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 
 /** A fetcher for which every name has an address that is allowed and one that is not, in turn. */
 public final class RebindingFetcher {
@@ -24,7 +26,7 @@ public final class RebindingFetcher {
      */
     public static ImageFetcher create(ImageProperties properties, String allowed, String forbidden) {
         AtomicInteger lookups = new AtomicInteger();
-        return new ImageFetcher(properties, "hostile", new AddressResolverGroup<InetSocketAddress>() {
+        AddressResolverGroup<InetSocketAddress> names = new AddressResolverGroup<>() {
             @Override
             protected AddressResolver<InetSocketAddress> newResolver(EventExecutor executor) {
                 return new InetNameResolver(executor) {
@@ -42,6 +44,8 @@ public final class RebindingFetcher {
                     }
                 }.asAddressResolver();
             }
-        });
+        };
+        Network network = new Network(names, Network.LOOKUP_TIMEOUT, UnaryOperator.identity(), null);
+        return new ImageFetcher(properties, "hostile", new SimpleMeterRegistry(), network);
     }
 }

@@ -8,6 +8,7 @@ import io.idefics.admission.AccessRefusals;
 import io.idefics.admission.ApiKey;
 import io.idefics.admission.ApiKeys;
 import io.idefics.admission.ClientLimits;
+import io.idefics.admission.Arrivals;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Limits;
 import io.idefics.admission.LimitsProperties;
@@ -87,7 +88,8 @@ public class AdmissionBenchmark {
                             .build()),
             MOST,
             MOST,
-            new PriorityShares(0.8, 0.95)));
+            new PriorityShares(0.8, 0.95),
+            new Arrivals(1000, 1)));
 
     public static void main(String[] args) throws RunnerException {
         for (int threads : new int[] {1, 4}) {

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
-import io.idefics.admission.Caller;
 import io.idefics.admission.Arrivals;
+import io.idefics.admission.Caller;
 import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.PriorityShares;
 import io.idefics.generation.GenerationException;
