@@ -268,8 +268,7 @@ public final class EngineCompletionService implements CompletionService {
         FetchBudget budget = fetcher.budget();
         return Flux.fromIterable(refs)
                 .flatMapSequential(
-                        ref -> fetcher.fetch(ref, budget)
-                                .flatMap(bytes -> decoded(bytes, ref, parts.imageProcessor())),
+                        ref -> fetcher.fetch(ref, budget).flatMap(bytes -> decoded(bytes, ref, parts.imageProcessor())),
                         Math.max(refs.size(), 1))
                 .collectList();
     }
