@@ -14,6 +14,7 @@ import org.springframework.validation.annotation.Validated;
  *     there until their answer is written
  * @param maxIncomingBodies the most requests whose bodies are on their way at the same time; for a further one, one is
  *     given up that is slow or of a client with many
+ * @param maxFetchingRequests the most requests that wait for pictures from the network, in whose place others are served
  * @param maxBodyMemory the most bytes of the bodies of all these requests together; by default an eighth of the Java heap,
  *     since a body takes several times its size while it is read
  * @param maxAdmittedTokens the most tokens that all these requests together may take: those of the prompt and the most of
@@ -28,6 +29,7 @@ import org.springframework.validation.annotation.Validated;
 public record AdmissionProperties(
         @DefaultValue("64") @Min(1) int maxConcurrentRequests,
         @DefaultValue("256") @Min(1) int maxIncomingBodies,
+        @DefaultValue("256") @Min(1) int maxFetchingRequests,
         @Nullable DataSize maxBodyMemory,
         @Nullable @Min(1) Long maxAdmittedTokens,
         @DefaultValue("0.8") double lowShare,

@@ -92,6 +92,12 @@ public final class Allowance implements Account {
     }
 
     @Override
+    public void beginWait() {}
+
+    @Override
+    public void endWait() {}
+
+    @Override
     public void charge(long tokens) {
         if (quota.tokens() > 0 && tokens > 0) {
             limits.counters().takeTokens(caller, quota, tokens);

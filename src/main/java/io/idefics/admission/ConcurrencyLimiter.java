@@ -17,6 +17,7 @@ public final class ConcurrencyLimiter {
     private final Budget work;
     private final PriorityShares shares;
     private final Arrivals arrivals;
+    private final Budget waiting;
     private final Map<Refusal, LongAdder> refusals = new EnumMap<>(Refusal.class);
 
     /**
@@ -27,14 +28,21 @@ public final class ConcurrencyLimiter {
      * @param workTokens the most tokens that all requests together may take
      * @param shares how much of requests and tokens each priority may use
      * @param arrivals the requests whose bodies are on their way
+     * @param maxWaiting the most requests that wait for their pictures, which others are served in the place of
      */
     public ConcurrencyLimiter(
-            Bulkhead bulkhead, long bodyBytes, long workTokens, PriorityShares shares, Arrivals arrivals) {
+            Bulkhead bulkhead,
+            long bodyBytes,
+            long workTokens,
+            PriorityShares shares,
+            Arrivals arrivals,
+            int maxWaiting) {
         this.bulkhead = bulkhead;
         this.memory = new Budget(bodyBytes);
         this.work = new Budget(workTokens);
         this.shares = shares;
         this.arrivals = arrivals;
+        this.waiting = new Budget(maxWaiting);
         for (Refusal refusal : Refusal.values()) {
             refusals.put(refusal, new LongAdder());
         }
@@ -69,7 +77,7 @@ public final class ConcurrencyLimiter {
         return new Permit(this, priority, allowance, leave);
     }
 
-    /** Takes a place for a request that had left its own while its body was on the way; tells whether there was one. */
+    /** Takes a place for a request that had left its own while its body or pictures were on the way; tells whether there was one. */
     boolean comeBack(Priority priority) {
         return tryAcquire(shares.most(maxRequests(), priority));
     }
@@ -81,6 +89,11 @@ public final class ConcurrencyLimiter {
 
     Arrivals arrivals() {
         return arrivals;
+    }
+
+    /** The places of requests that wait for their pictures. */
+    Budget waiting() {
+        return waiting;
     }
 
     /** Counts a refusal and tells the client of it. */
@@ -145,6 +158,11 @@ public final class ConcurrencyLimiter {
     /** The number of requests whose bodies are on their way, which are not in. */
     public int arriving() {
         return arrivals.size();
+    }
+
+    /** The number of requests that wait for their pictures, which are not in. */
+    public int fetching() {
+        return (int) waiting.taken();
     }
 
     /** How many bodies lost their places to others since the start. */

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The right of one request to be served, with what it has taken of memory and work; closing it again has no effect. While
- * its body is on the way, others are served in its place.
+ * its body or its pictures are on the way, others are served in its place.
  */
 public final class Permit implements Account, AutoCloseable {
 
@@ -24,6 +24,7 @@ public final class Permit implements Account, AutoCloseable {
     private final Account account;
     private final Runnable release;
     private @Nullable Arrival arrival; // guarded by this, like the rest
+    private int waits;
     private boolean in = true;
     private long heldBytes;
     private long heldTokens;
@@ -96,6 +97,36 @@ public final class Permit implements Account, AutoCloseable {
         in = limiter.comeBack(priority);
         if (!in) {
             throw limiter.refusal(Refusal.REQUESTS, "The service became busy while the body was on its way");
+        }
+    }
+
+    @Override
+    public void beginWait() {
+        synchronized (this) {
+            if (released || waits++ > 0) {
+                return;
+            }
+            if (!limiter.waiting().take(1)) {
+                waits = 0;
+                throw limiter.refusal(
+                        Refusal.REQUESTS,
+                        "The service is busy with " + limiter.waiting().capacity()
+                                + " requests that wait for their pictures, the most it admits");
+            }
+            in = false;
+        }
+        limiter.leave();
+    }
+
+    @Override
+    public synchronized void endWait() {
+        if (released || --waits > 0) {
+            return;
+        }
+        limiter.waiting().take(-1);
+        in = limiter.comeBack(priority);
+        if (!in) {
+            throw limiter.refusal(Refusal.REQUESTS, "The service became busy while the pictures were on their way");
         }
     }
 
@@ -188,6 +219,9 @@ public final class Permit implements Account, AutoCloseable {
             released = true;
             if (arrival != null) {
                 limiter.arrivals().leave(arrival);
+            }
+            if (waits > 0) {
+                limiter.waiting().take(-1);
             }
             leaves = in;
             limiter.memory().take(-heldBytes);

@@ -36,7 +36,8 @@ public class AdmissionConfiguration {
                 properties.shares(),
                 new Arrivals(
                         properties.maxIncomingBodies(),
-                        connections.minBodyRate().toBytes()));
+                        connections.minBodyRate().toBytes()),
+                properties.maxFetchingRequests());
     }
 
     @Bean

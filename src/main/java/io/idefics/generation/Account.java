@@ -14,6 +14,12 @@ public interface Account {
         }
 
         @Override
+        public void beginWait() {}
+
+        @Override
+        public void endWait() {}
+
+        @Override
         public void charge(long tokens) {}
     };
 
@@ -24,6 +30,21 @@ public interface Account {
      * @return fails with a {@link GenerationException} where there is no room
      */
     CompletionStage<Void> reserve(Work work);
+
+    /**
+     * The request waits for others, such as image hosts, from now on, and leaves its place among those that are served to
+     * others. It may wait for several things at a time.
+     *
+     * @throws GenerationException where too many requests wait
+     */
+    void beginWait();
+
+    /**
+     * What the request waited for is there; when that was the last of it, the request takes a place again.
+     *
+     * @throws GenerationException where there is none any more
+     */
+    void endWait();
 
     /** Charges tokens that were read or generated, however the request ended. */
     void charge(long tokens);

@@ -77,6 +77,11 @@ public final class ImageFetcher implements AutoCloseable {
         return new FetchBudget(properties.requestByteLimit());
     }
 
+    /** Whether a picture is fetched from somewhere; otherwise the reference holds it. */
+    public static boolean isRemote(ImageRef ref) {
+        return !DataUrl.isDataUrl(ref.url());
+    }
+
     /** The bytes of a picture of a request that has no other. */
     public Mono<byte[]> fetch(ImageRef ref) {
         return fetch(ref, budget());

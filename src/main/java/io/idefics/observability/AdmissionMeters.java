@@ -36,6 +36,12 @@ class AdmissionMeters implements MeterBinder {
                 "requests",
                 "Requests whose bodies are on their way, which are not admitted yet",
                 ConcurrencyLimiter::arriving);
+        gauge(
+                registry,
+                "fetching",
+                "requests",
+                "Requests whose pictures are on their way, which others are admitted in the place of",
+                ConcurrencyLimiter::fetching);
         FunctionCounter.builder(PREFIX + "displaced", limiter, ConcurrencyLimiter::displaced)
                 .description("Requests that were given up since their bodies came more slowly than others")
                 .baseUnit("requests")

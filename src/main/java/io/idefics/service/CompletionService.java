@@ -20,11 +20,13 @@ public interface CompletionService {
     Flux<GenerationEvent> complete(GenerationRequest request);
 
     /**
-     * Finds out what is wrong with a request and fetches its pictures, and gives the answer that {@link #complete} would
-     * give; it is generated when it is subscribed to, once.
+     * Finds out what is wrong with the prompts of one request and fetches their pictures, and gives the answers that {@link
+     * #complete} would give, in order; each is generated when it is subscribed to, once.
+     *
+     * @param atOnce how many prompts are prepared at the same time
      */
-    default Mono<Flux<GenerationEvent>> prepare(GenerationRequest request) {
-        return Mono.fromSupplier(() -> complete(request));
+    default Mono<List<Flux<GenerationEvent>>> prepare(List<GenerationRequest> prompts, int atOnce) {
+        return Mono.fromSupplier(() -> prompts.stream().map(this::complete).toList());
     }
 
     /**

@@ -86,18 +86,27 @@ public final class EngineCompletionService implements CompletionService {
 
     @Override
     public Flux<GenerationEvent> complete(GenerationRequest request) {
-        return prepare(request).flatMapMany(Function.identity());
+        return Flux.defer(() -> prepare(request, fetcher.budget()).flatMapMany(Function.identity()));
     }
 
     @Override
-    public Mono<Flux<GenerationEvent>> prepare(GenerationRequest request) {
+    public Mono<List<Flux<GenerationEvent>>> prepare(List<GenerationRequest> prompts, int atOnce) {
+        return Mono.defer(() -> {
+            FetchBudget budget = fetcher.budget();
+            return Flux.fromIterable(prompts)
+                    .flatMapSequential(prompt -> prepare(prompt, budget), atOnce)
+                    .collectList();
+        });
+    }
+
+    private Mono<Flux<GenerationEvent>> prepare(GenerationRequest request, FetchBudget budget) {
         return Mono.defer(() -> {
             ModelHost host = registry.ready(request.model());
             Parts parts = Objects.requireNonNull(host.parts());
             return Mono.fromCallable(() -> plan(request, parts)) // before any picture is fetched
                     .subscribeOn(workers)
                     .flatMap(plan -> reserved(request.client(), plan.work(request))
-                            .then(images(request.prompt(), plan.prompt(), parts))
+                            .then(images(request.prompt(), plan.prompt(), parts, request.client(), budget))
                             .map(images -> generate(request, host, parts, plan, images)
                                     .onErrorMap(GenerationException.class, e -> located(e, request.prompt()))));
         });
@@ -113,7 +122,7 @@ public final class EngineCompletionService implements CompletionService {
                     .subscribeOn(workers)
                     .flatMap(scores -> reserved(
                                     client, new Work(scores.tokens(), 0, pictures(conversation, scores.prompt())))
-                            .then(images(conversation, scores.prompt(), parts))
+                            .then(images(conversation, scores.prompt(), parts, client, fetcher.budget()))
                             .flatMap(images -> scores.compute(host.pool()::generate, images, client))
                             .doOnNext(answer ->
                                     client.account().charge(answer.usage().totalTokens())));
@@ -261,16 +270,26 @@ public final class EngineCompletionService implements CompletionService {
         return prompt.images().size() - prepared.firstImage();
     }
 
-    /** The pictures that the prompt still has, in its order; they are fetched at once and decoded as they come. */
-    private Mono<List<PixelValues>> images(Prompt prompt, PreparedPrompt prepared, Parts parts) {
+    /**
+     * The pictures that the prompt still has, in its order; they are fetched at once and decoded as they come. While a
+     * picture comes from elsewhere, the request waits.
+     */
+    private Mono<List<PixelValues>> images(
+            Prompt prompt, PreparedPrompt prepared, Parts parts, Client client, FetchBudget budget) {
         List<ImageRef> all = prompt.images();
         List<ImageRef> refs = all.subList(prepared.firstImage(), all.size());
-        FetchBudget budget = fetcher.budget();
-        return Flux.fromIterable(refs)
+        Mono<List<PixelValues>> images = Flux.fromIterable(refs)
                 .flatMapSequential(
                         ref -> fetcher.fetch(ref, budget).flatMap(bytes -> decoded(bytes, ref, parts.imageProcessor())),
                         Math.max(refs.size(), 1))
                 .collectList();
+        if (refs.stream().noneMatch(ImageFetcher::isRemote)) {
+            return images;
+        }
+        return Mono.defer(() -> {
+            client.account().beginWait();
+            return images.doOnNext(whole -> client.account().endWait());
+        });
     }
 
     private Mono<PixelValues> decoded(byte[] bytes, ImageRef ref, IdeficsImageProcessor processor) {

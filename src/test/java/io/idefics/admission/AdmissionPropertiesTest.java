@@ -37,11 +37,11 @@ class AdmissionPropertiesTest {
 
     @Test
     void shares_wrong_areRefused() {
-        assertThatThrownBy(() -> new AdmissionProperties(64, 256, null, null, 0.9, 0.8).shares())
+        assertThatThrownBy(() -> new AdmissionProperties(64, 256, 256, null, null, 0.9, 0.8).shares())
                 .hasMessageContaining("idefics.admission.low-share is 0.9");
     }
 
     private static AdmissionProperties properties(int requests, Long tokens) {
-        return new AdmissionProperties(requests, 256, null, tokens, 0.8, 0.95);
+        return new AdmissionProperties(requests, 256, 256, null, tokens, 0.8, 0.95);
     }
 }

@@ -356,6 +356,73 @@ class ConcurrencyLimiterTest {
         assertThat(limiter.displaced()).isEqualTo(1);
     }
 
+    @Test
+    void beginWait_admitted_leavesThePlaceToAnotherUntilTheEnd() {
+        Permit waiting = acquire();
+        waiting.beginWait();
+        waiting.beginWait();
+        acquire();
+        Permit third = acquire();
+
+        assertThat(limiter.requests()).isEqualTo(2);
+        assertThat(limiter.fetching()).isEqualTo(1);
+        third.close();
+        waiting.endWait();
+        assertThat(limiter.requests()).isEqualTo(1);
+        waiting.endWait();
+        assertThat(limiter.requests()).isEqualTo(2);
+        assertThat(limiter.fetching()).isZero();
+        waiting.close();
+        assertThat(limiter.requests()).isEqualTo(1);
+    }
+
+    @Test
+    void endWait_placesTakenMeanwhile_isRefusedAndHoldsNothing() {
+        Permit waiting = acquire();
+        waiting.beginWait();
+        acquire();
+        acquire();
+
+        assertThatThrownBy(waiting::endWait)
+                .hasMessage("The service became busy while the pictures were on their way; try again later.");
+
+        waiting.close();
+        assertThat(limiter.requests()).isEqualTo(2);
+        assertThat(limiter.fetching()).isZero();
+    }
+
+    @Test
+    void beginWait_tooManyWait_isRefusedAndKeepsItsPlace() {
+        for (int i = 0; i < 2; i++) {
+            acquire().beginWait();
+        }
+        Permit third = acquire();
+
+        assertThatThrownBy(third::beginWait)
+                .hasMessage("The service is busy with 2 requests that wait for their pictures, the most it admits; try"
+                        + " again later.");
+
+        assertThat(limiter.requests()).isEqualTo(1);
+        third.close();
+        assertThat(limiter.requests()).isZero();
+        assertThat(limiter.fetching()).isEqualTo(2);
+    }
+
+    @Test
+    void close_whileWaiting_givesTheWaitBackOnce() {
+        Permit waiting = acquire();
+        waiting.beginWait();
+
+        waiting.close();
+        waiting.endWait();
+        waiting.close();
+
+        assertThat(limiter.requests()).isZero();
+        assertThat(limiter.fetching()).isZero();
+        waiting.beginWait();
+        assertThat(limiter.fetching()).isZero();
+    }
+
     private static void runAtOnce(int threads, Callable<Void> task) throws Exception {
         ExecutorService executor = Executors.newFixedThreadPool(threads);
         try {
@@ -373,7 +440,7 @@ class ConcurrencyLimiterTest {
                 .maxWaitDuration(Duration.ZERO)
                 .build();
         return new ConcurrencyLimiter(
-                Bulkhead.of("test", config), bodyBytes, tokens, new PriorityShares(0.5, 0.8), new Arrivals(8, 1));
+                Bulkhead.of("test", config), bodyBytes, tokens, new PriorityShares(0.5, 0.8), new Arrivals(8, 1), 2);
     }
 
     @Test

@@ -29,7 +29,8 @@ class AdmissionMetersTest {
             100,
             1000,
             new PriorityShares(1, 1),
-            new Arrivals(8, 1));
+            new Arrivals(8, 1),
+            8);
 
     @Test
     void meters_ofRequests_areWhatTheyHold() {

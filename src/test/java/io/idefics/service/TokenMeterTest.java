@@ -32,6 +32,12 @@ class TokenMeterTest {
                 }
 
                 @Override
+                public void beginWait() {}
+
+                @Override
+                public void endWait() {}
+
+                @Override
                 public void charge(long tokens) {
                     charges.add(tokens);
                 }

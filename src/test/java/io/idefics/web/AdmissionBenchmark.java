@@ -89,7 +89,8 @@ public class AdmissionBenchmark {
             MOST,
             MOST,
             new PriorityShares(0.8, 0.95),
-            new Arrivals(1000, 1)));
+            new Arrivals(1000, 1),
+            1000));
 
     public static void main(String[] args) throws RunnerException {
         for (int threads : new int[] {1, 4}) {

@@ -39,7 +39,8 @@ class AdmissionFilterTest {
             1000,
             1000,
             new PriorityShares(1, 1),
-            new Arrivals(8, 1));
+            new Arrivals(8, 1),
+            8);
     private final AdmissionFilter filter = new AdmissionFilter(limiter);
     private final MockServerWebExchange exchange = MockServerWebExchange.from(MockServerHttpRequest.post("/"));
 

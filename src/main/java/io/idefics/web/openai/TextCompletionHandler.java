@@ -53,9 +53,10 @@ public final class TextCompletionHandler {
     /** The events of all prompts in any mixture; none comes before all prompts have turned out to be sound. */
     private Flux<Part> parts(List<GenerationRequest> generations, Client client) {
         int bestOf = generations.get(0).output().bestOf();
-        return Flux.fromIterable(generations)
-                .flatMapSequential(generation -> service.prepare(generation.withClient(client)), MAX_ANSWERS_AT_ONCE)
-                .collectList()
+        List<GenerationRequest> prompts = generations.stream()
+                .map(generation -> generation.withClient(client))
+                .toList();
+        return service.prepare(prompts, MAX_ANSWERS_AT_ONCE)
                 .flatMapMany(answers -> parts(answers, Math.max(1, MAX_ANSWERS_AT_ONCE / bestOf)));
     }
 
