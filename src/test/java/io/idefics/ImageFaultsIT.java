@@ -182,7 +182,8 @@ class ImageFaultsIT extends RunningServer {
 
     @Test
     void post_manyPicturesThatHang_holdNobodyElseUp() {
-        List<CompletableFuture<HttpResponse<String>>> hanging = IntStream.range(0, 100) // more than are served at a time
+        List<CompletableFuture<HttpResponse<String>>> hanging = IntStream.range(
+                        0, 100) // more than are served at a time
                 .mapToObj(i -> postAsync(ask(HOSTILE.url("hang-accept"))))
                 .toList();
         await().atMost(PATIENCE).until(() -> HOSTILE.openConnections() > 0);
