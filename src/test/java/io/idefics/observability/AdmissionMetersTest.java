@@ -74,7 +74,7 @@ class AdmissionMetersTest {
     void meters_all_haveDescriptionAndUnit() {
         new AdmissionMeters(limiter).bindTo(registry);
 
-        assertThat(registry.getMeters()).hasSize(11).allSatisfy(meter -> {
+        assertThat(registry.getMeters()).hasSize(12).allSatisfy(meter -> {
             Meter.Id id = meter.getId();
             assertThat(id.getName()).startsWith("idefics.admission.");
             assertThat(id.getDescription()).isNotBlank();
