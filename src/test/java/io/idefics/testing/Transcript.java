@@ -46,7 +46,10 @@ public record Transcript(Path directory) {
     private static final Set<String> PLAIN_HEADERS = Set.of(
             "connection",
             "content-length",
+            "content-security-policy",
+            "cross-origin-resource-policy",
             "date",
+            "permissions-policy",
             "referrer-policy",
             "transfer-encoding",
             "vary",
@@ -54,6 +57,7 @@ public record Transcript(Path directory) {
             "x-frame-options",
             "x-request-id");
 
+    private static final Pattern LIMITS = Pattern.compile("^(x|anthropic)-ratelimit-");
     private static final Pattern TIMES = Pattern.compile("-ms$|time");
 
     /** What differs from run to run, and what stands in its place. */
@@ -130,7 +134,7 @@ public record Transcript(Path directory) {
     private static String answer(HttpResponse<String> response) {
         Map<String, String> headers = new TreeMap<>();
         response.headers().map().forEach((name, values) -> {
-            if (!PLAIN_HEADERS.contains(name)) {
+            if (!PLAIN_HEADERS.contains(name) && !LIMITS.matcher(name).find()) {
                 headers.put(name, TIMES.matcher(name).find() ? "N" : String.join(", ", values));
             }
         });

@@ -59,7 +59,8 @@ class OpenApiIT extends WebServerTest {
         assertThat(docs().at("/servers/0/url").asText()).isEqualTo("/");
         assertThat(paths.at("/~1v1~1chat~1completions/post/responses").fieldNames())
                 .toIterable()
-                .containsExactlyInAnyOrder("200", "400", "401", "403", "404", "405", "408", "413", "415", "500", "503");
+                .containsExactlyInAnyOrder(
+                        "200", "400", "401", "403", "404", "405", "408", "413", "415", "429", "500", "503");
     }
 
     @Test
@@ -136,6 +137,7 @@ class OpenApiIT extends WebServerTest {
                         "model_not_ready",
                         "overloaded",
                         "permission_denied",
+                        "rate_limit_exceeded",
                         "request_timeout",
                         "response_not_found",
                         "unsupported_media_type",

@@ -34,7 +34,7 @@ final class MessageReader {
         }
         List<Message> messages = new ArrayList<>();
         for (JsonField message : field.elements(1, MAX_MESSAGES)) {
-            messages.add(located(message, field));
+            messages.add(message(message, field));
         }
         limits.check(messages, field.path());
         return messages;
@@ -50,32 +50,38 @@ final class MessageReader {
         return parts;
     }
 
-    /** A mistake in a message is one of {@code messages}, of which its text tells the place. */
-    private static Message located(JsonField message, JsonField field) {
-        try {
-            return message(message.requireObject());
-        } catch (GenerationException e) {
-            throw new GenerationException(e.type(), String.valueOf(e.getMessage()), field.path(), e);
-        }
-    }
+    /** A message whose parts have not been read. */
+    private record Head(Role role, JsonField content, List<JsonField> parts) {}
 
-    private static Message message(JsonField message) {
-        Role role = role(message.get("role"));
-        JsonField content = message.get("content");
-        if (role == Role.ASSISTANT && !content.isPresent()) {
-            return new Message(role, List.of());
+    private static Message message(JsonField message, JsonField all) {
+        Head head = head(message, all);
+        JsonField content = head.content();
+        if (!content.isPresent()) {
+            return new Message(head.role(), List.of());
         }
         if (content.isString()) {
-            return new Message(role, List.of(new ContentPart.Text(content.string())));
-        }
-        if (!content.isArray()) {
-            throw content.invalidValue("a string or an array of content parts");
+            return new Message(head.role(), List.of(new ContentPart.Text(content.string())));
         }
         List<ContentPart> parts = new ArrayList<>();
-        for (JsonField part : content.elements(1, MAX_PARTS)) {
-            parts.add(part(part.requireObject(), role));
+        for (JsonField part : head.parts()) {
+            parts.add(part(part.requireObject(), head.role()));
         }
-        return new Message(role, parts);
+        return new Message(head.role(), parts);
+    }
+
+    /** What is no message is a mistake of {@code messages}, of which the text tells the place; parts have paths of their own. */
+    private static Head head(JsonField message, JsonField all) {
+        try {
+            Role role = role(message.requireObject().get("role"));
+            JsonField content = message.get("content");
+            boolean mayBeAbsent = role == Role.ASSISTANT && !content.isPresent();
+            if (!mayBeAbsent && !content.isString() && !content.isArray()) {
+                throw content.invalidValue("a string or an array of content parts");
+            }
+            return new Head(role, content, content.isArray() ? content.elements(1, MAX_PARTS) : List.of());
+        } catch (GenerationException e) {
+            throw new GenerationException(e.type(), String.valueOf(e.getMessage()), all.path(), e);
+        }
     }
 
     private static Role role(JsonField field) {

@@ -177,6 +177,10 @@ class MessagesIT extends WebServerTest {
                     assertThat(result.getStatus().value()).isEqualTo(403);
                     assertError(answer, "permission_error", "messages: why");
                 }
+                case RATE_LIMITED -> {
+                    assertThat(result.getStatus().value()).isEqualTo(429);
+                    assertError(answer, "rate_limit_error", "messages: why");
+                }
                 case OVERLOADED, MODEL_NOT_READY -> {
                     assertThat(result.getStatus().value()).isEqualTo(529);
                     assertError(answer, "overloaded_error", "messages: why");

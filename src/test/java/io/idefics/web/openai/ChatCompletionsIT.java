@@ -207,6 +207,11 @@ class ChatCompletionsIT extends WebServerTest {
                     assertThat(error.get("type").asText()).isEqualTo("invalid_request_error");
                     assertThat(error.get("code").asText()).isEqualTo(unknown ? "invalid_api_key" : "permission_denied");
                 }
+                case RATE_LIMITED -> {
+                    assertThat(result.getStatus().value()).isEqualTo(429);
+                    assertThat(error.get("type").asText()).isEqualTo("rate_limit_error");
+                    assertThat(error.get("code").asText()).isEqualTo("rate_limit_exceeded");
+                }
                 default -> {
                     assertThat(result.getStatus().value()).isEqualTo(type == ErrorType.MODEL_NOT_FOUND ? 404 : 400);
                     assertThat(error.get("type").asText()).isEqualTo("invalid_request_error");

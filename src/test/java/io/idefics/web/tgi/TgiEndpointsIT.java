@@ -224,6 +224,8 @@ class TgiEndpointsIT extends WebServerTest {
                     assertThat(result.getResponseHeaders().getFirst("retry-after"))
                             .isEqualTo("1");
                 }
+                case RATE_LIMITED ->
+                    assertThat(List.of(status, kind, message)).containsExactly(429, "overloaded", "why");
                 case MODEL_NOT_READY ->
                     assertThat(List.of(status, kind, message)).containsExactly(503, "healthcheck", "why");
                 case MODEL_NOT_FOUND ->

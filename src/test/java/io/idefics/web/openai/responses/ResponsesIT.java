@@ -173,7 +173,10 @@ class ResponsesIT extends WebServerTest {
             int expected =
                     switch (type) {
                         case INTERNAL -> 500;
+                        case UNAUTHENTICATED -> 401;
+                        case FORBIDDEN -> 403;
                         case MODEL_NOT_FOUND -> 404;
+                        case RATE_LIMITED -> 429;
                         case OVERLOADED, MODEL_NOT_READY -> 503;
                         default -> 400;
                     };
