@@ -177,7 +177,7 @@ public final class HostileLoadTool {
         for (int round = 0; round < rounds; round++) {
             quiet.add(block(chats, Duration.ZERO));
             try (Flood flood = attack.start.get()) {
-                Thread.sleep(Math.min(time.toMillis(), 2000));
+                awaitAll(flood);
                 attacked.add(block(chats, time));
                 open = Math.max(open, flood.open());
                 memory = memory();
@@ -291,6 +291,15 @@ public final class HostileLoadTool {
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
             return e.toString();
+        }
+    }
+
+    /** Waits until an attack has all the connections that it gets. */
+    private static void awaitAll(Flood flood) throws InterruptedException {
+        int before = -1;
+        for (int i = 0; i < 20 && flood.open() > before; i++) {
+            before = flood.open();
+            Thread.sleep(2000);
         }
     }
 

@@ -39,6 +39,8 @@ public final class Connections implements MeterBinder {
         DISPLACED,
         /** Its headers came too slowly. */
         SLOW_HEADERS,
+        /** Its body came in pieces so small that they cost far more than they bring. */
+        TINY_PIECES,
         /** The rest of a body that was not needed any more came too slowly. */
         UNREAD_BODY
     }

@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Follows one connection from request to request: closes it with status 408 where headers do not arrive in time, says
- * when it is without a request, and stops reading where a client sends much before it has been answered.
+ * when it is without a request, stops reading where a client sends much before it has been answered, and closes it where a
+ * body comes in a great many tiny pieces.
  *
  * <p>It stands behind the HTTP codec; {@link #bytes()} stands before it and sees headers that are not complete.
  */
@@ -36,6 +37,11 @@ final class RequestWatch extends ChannelDuplexHandler {
     /** What an HTTP message takes besides its content, roughly. */
     private static final int MESSAGE_BYTES = 512;
 
+    /** So many pieces of a body have to bring so many bytes on average. */
+    private static final int MANY_PIECES = 10_000;
+
+    private static final int MIN_PIECE_BYTES = 16;
+
     private final Connections connections;
     private final Duration headerTimeout;
     private final Bytes bytes = new Bytes();
@@ -44,6 +50,8 @@ final class RequestWatch extends ChannelDuplexHandler {
     private boolean receiving;
     private int unanswered;
     private int pipelinedBytes;
+    private int pieces;
+    private long pieceBytes;
     private @Nullable ScheduledFuture<?> deadline;
 
     RequestWatch(Connections connections, Duration headerTimeout) {
@@ -67,9 +75,14 @@ final class RequestWatch extends ChannelDuplexHandler {
         if (message instanceof HttpRequest) {
             cancelDeadline();
             receiving = true;
+            pieces = 0;
+            pieceBytes = 0;
             if (unanswered++ == 0) {
                 connections.occupy(ctx.channel());
             }
+        }
+        if (message instanceof HttpContent content) {
+            boundPieces(ctx.channel(), content);
         }
         if (unanswered > 1) {
             boundPipeline(ctx.channel(), message);
@@ -78,6 +91,14 @@ final class RequestWatch extends ChannelDuplexHandler {
             receiving = false;
         }
         super.channelRead(ctx, message);
+    }
+
+    /** Each piece, such as a chunk of one byte, costs as much as one of kilobytes. */
+    private void boundPieces(Channel channel, HttpContent content) {
+        pieceBytes += content.content().readableBytes();
+        if (++pieces >= MANY_PIECES && pieceBytes < (long) MIN_PIECE_BYTES * pieces && channel.isOpen()) {
+            connections.drop(channel, Drop.TINY_PIECES);
+        }
     }
 
     /** Bytes that wait in the socket are the client's own; the next request reads on. */

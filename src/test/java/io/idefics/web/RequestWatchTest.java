@@ -71,6 +71,27 @@ class RequestWatchTest {
     }
 
     @Test
+    void read_bodyInMyriadsOfTinyPieces_closesTheConnection() {
+        receive("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        receive("1\r\nx\r\n".repeat(9_999));
+        assertThat(channel.isOpen()).isTrue();
+
+        receive("1\r\nx\r\n");
+
+        assertThat(channel.isOpen()).isFalse();
+        assertThat(connections.dropped(Drop.TINY_PIECES)).isEqualTo(1);
+    }
+
+    @Test
+    void read_bodyInManyPiecesOfSomeSize_isRead() {
+        String chunk = "10\r\n" + "x".repeat(16) + "\r\n";
+        receive("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        receive(chunk.repeat(20_000));
+
+        assertThat(channel.isOpen()).isTrue();
+    }
+
+    @Test
     void read_silence_isLeftToTheIdleTimeout() {
         advance(60);
 
