@@ -234,8 +234,7 @@ public final class HostileLoadTool {
                 pictures("endless pictures", 8, url("endless")),
                 pictures("gzip pictures", 8, url("gzip")),
                 pictures("PNG bombs of 900 megapixels", 8, dataUrl(bomb(30_000))),
-                pictures("PNG bombs of 49 megapixels", 8, dataUrl(bomb(7000))),
-                new Attack("48 clients with text", () -> flood(MANY, 48, chat(null, 64, "close"))));
+                pictures("PNG bombs of 49 megapixels", 8, dataUrl(bomb(7000))));
     }
 
     private Attack pictures(String name, int count, String url) {
@@ -346,10 +345,7 @@ public final class HostileLoadTool {
     }
 
     private static byte[] chat(String picture, int tokens, String connection) {
-        ObjectNode request = RunningServer.request(
-                        picture == null
-                                ? RunningServer.userMessage("Tell me a story.")
-                                : RunningServer.userMessage("What is this?", picture))
+        ObjectNode request = RunningServer.request(RunningServer.userMessage("What is this?", picture))
                 .put("max_tokens", tokens);
         String body = request.toString();
         return join(

@@ -6,7 +6,6 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
@@ -14,6 +13,7 @@ import java.net.SocketAddress;
 import java.net.URI;
 import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -233,12 +233,23 @@ final class ImageClient {
             taken.addAndGet(piece.length);
         });
         return MinimumRate.of(pieces, properties.minimumBytesPerSecond(), Schedulers.parallel())
-                .reduceWith(ByteArrayOutputStream::new, (bytes, piece) -> {
-                    bytes.writeBytes(piece);
-                    return bytes;
+                .reduceWith(ArrayList<byte[]>::new, (all, piece) -> {
+                    all.add(piece);
+                    return all;
                 })
-                .map(bytes -> new Body(bytes.toByteArray()))
+                .map(all -> new Body(joined(all, (int) taken.get())))
                 .doOnError(error -> budget.giveBack(taken.getAndSet(0)));
+    }
+
+    /** The pieces in one array, which is made when all of them are there: most of what is too large costs no copy. */
+    private static byte[] joined(List<byte[]> pieces, int length) {
+        byte[] all = new byte[length];
+        int position = 0;
+        for (byte[] piece : pieces) {
+            System.arraycopy(piece, 0, all, position, piece.length);
+            position += piece.length;
+        }
+        return all;
     }
 
     private static FetchException tooLarge(long limit) {
