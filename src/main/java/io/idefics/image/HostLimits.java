@@ -84,9 +84,7 @@ final class HostLimits {
         return Mono.defer(() -> {
             Turn turn = new Turn(host);
             return turn.granted()
-                    .timeout(
-                            deadline.left(),
-                            Mono.error(() -> FetchException.of(Outcome.BUSY, "no slot became free in time")))
+                    .timeout(deadline.left(), Mono.error(turn::tooLate))
                     .then(Mono.defer(() -> {
                         deadline.start();
                         return guarded(
@@ -145,6 +143,13 @@ final class HostLimits {
             }
             ofAll = all.take();
             return ofAll.granted();
+        }
+
+        /** A host that is too slow for what is asked of it is its own fault; this service has too little room otherwise. */
+        synchronized FetchException tooLate() {
+            return ofAll == null
+                    ? FetchException.of(Outcome.TIMEOUT, "other fetches from the host take too long")
+                    : FetchException.of(Outcome.BUSY, "no slot became free in time");
         }
 
         void close() {
