@@ -1,6 +1,5 @@
 package io.idefics.admission;
 
-import io.idefics.generation.Account;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.Work;
 import java.time.Duration;
@@ -9,7 +8,7 @@ import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
 /** What the limits allow to one request; its client is refused with {@link GenerationException.ErrorType#RATE_LIMITED}. */
-public final class Allowance implements Account {
+public final class Allowance {
 
     /** Allows everything. */
     public static final Allowance UNLIMITED =
@@ -66,8 +65,7 @@ public final class Allowance implements Account {
     }
 
     /** Takes the pictures, for good; more than the limit never can be. */
-    @Override
-    public CompletionStage<Void> reserve(Work work) {
+    CompletionStage<Void> reserve(Work work) {
         int wanted = work.pictures();
         if (wanted == 0 || quota.pictures() == 0) {
             return CompletableFuture.completedFuture(null);
@@ -91,14 +89,8 @@ public final class Allowance implements Account {
         });
     }
 
-    @Override
-    public void beginWait() {}
-
-    @Override
-    public void endWait() {}
-
-    @Override
-    public void charge(long tokens) {
+    /** Takes tokens, also where there are fewer left. */
+    void charge(long tokens) {
         if (quota.tokens() > 0 && tokens > 0) {
             limits.counters().takeTokens(caller, quota, tokens);
         }

@@ -54,6 +54,7 @@ public record ApiKey(String name, byte[] hash, Set<Scope> scopes, Priority prior
         return HexFormat.of().parseHex(text, ALGORITHM.length(), text.length());
     }
 
+    /** The SHA-256 of a text of ASCII. */
     static byte[] digest(String key) {
         try {
             return MessageDigest.getInstance("SHA-256").digest(key.getBytes(StandardCharsets.US_ASCII));

@@ -31,21 +31,22 @@ public record Caller(String name, Set<Scope> scopes, Priority priority, ClientLi
         return new Caller("address:" + shown(address), scopes, Priority.NORMAL, ClientLimits.NONE_OF_ITS_OWN, true);
     }
 
-    /** A host of IPv6 has a whole /64 to itself and may send from all of it. */
     private static String shown(@Nullable InetAddress address) {
         if (address == null) {
             return "unknown";
         }
-        if (address instanceof Inet6Address host) {
-            byte[] subnet = Arrays.copyOf(Arrays.copyOf(host.getAddress(), SUBNET_BYTES), host.getAddress().length);
-            return hostAddress(subnet) + "/64";
-        }
-        return address.getHostAddress();
+        return subnet(address).getHostAddress() + (address instanceof Inet6Address ? "/64" : "");
     }
 
-    private static String hostAddress(byte[] address) {
+    /** The addresses of one host by the first of them: a host of IPv6 has a whole /64 and may send from all of it. */
+    public static InetAddress subnet(InetAddress address) {
+        if (!(address instanceof Inet6Address)) {
+            return address;
+        }
+        byte[] bytes = address.getAddress();
+        Arrays.fill(bytes, SUBNET_BYTES, bytes.length, (byte) 0);
         try {
-            return InetAddress.getByAddress(address).getHostAddress();
+            return InetAddress.getByAddress(bytes);
         } catch (UnknownHostException e) {
             throw new IllegalStateException(e); // the length is right
         }

@@ -21,7 +21,7 @@ public final class Permit implements Account, AutoCloseable {
 
     private final ConcurrencyLimiter limiter;
     private final Priority priority;
-    private final Account account;
+    private final Allowance allowance;
     private final Runnable release;
     private @Nullable Arrival arrival; // guarded by this, like the rest
     private int waits;
@@ -31,10 +31,10 @@ public final class Permit implements Account, AutoCloseable {
     private boolean released;
 
     /** @param release what is done besides leaving the limiter, in which the request has a place */
-    Permit(ConcurrencyLimiter limiter, Priority priority, Account account, Runnable release) {
+    Permit(ConcurrencyLimiter limiter, Priority priority, Allowance allowance, Runnable release) {
         this.limiter = limiter;
         this.priority = priority;
-        this.account = account;
+        this.allowance = allowance;
         this.release = release;
     }
 
@@ -175,7 +175,7 @@ public final class Permit implements Account, AutoCloseable {
     public CompletionStage<Void> reserve(Work work) {
         try {
             take(work);
-            return account.reserve(work);
+            return allowance.reserve(work);
         } catch (GenerationException e) {
             return CompletableFuture.failedFuture(e);
         }
@@ -206,7 +206,7 @@ public final class Permit implements Account, AutoCloseable {
 
     @Override
     public void charge(long tokens) {
-        account.charge(tokens);
+        allowance.charge(tokens);
     }
 
     @Override

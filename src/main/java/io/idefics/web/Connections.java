@@ -1,17 +1,15 @@
 package io.idefics.web;
 
+import io.idefics.admission.Caller;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.binder.MeterBinder;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFuture;
-import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.UnknownHostException;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Locale;
@@ -25,9 +23,6 @@ import org.jspecify.annotations.Nullable;
  * request for longest, so that idle and slow clients keep nobody out.
  */
 public final class Connections implements MeterBinder {
-
-    /** Bytes of an IPv6 address that name the network, all of which one client may have. */
-    private static final int NETWORK_BYTES = 8;
 
     /** Why the service closed a connection. */
     enum Drop {
@@ -156,18 +151,8 @@ public final class Connections implements MeterBinder {
     }
 
     private static @Nullable InetAddress network(@Nullable SocketAddress address) {
-        if (!(address instanceof InetSocketAddress socket) || socket.getAddress() == null) {
-            return null;
-        }
-        if (!(socket.getAddress() instanceof Inet6Address v6)) {
-            return socket.getAddress();
-        }
-        byte[] bytes = v6.getAddress();
-        Arrays.fill(bytes, NETWORK_BYTES, bytes.length, (byte) 0);
-        try {
-            return InetAddress.getByAddress(bytes);
-        } catch (UnknownHostException e) {
-            throw new IllegalStateException("an IPv6 address has 16 bytes", e);
-        }
+        return address instanceof InetSocketAddress socket && socket.getAddress() != null
+                ? Caller.subnet(socket.getAddress())
+                : null;
     }
 }
