@@ -118,9 +118,18 @@ final class RequestWatch extends ChannelDuplexHandler {
             pipelinedBytes = 0;
             if (--unanswered == 0) {
                 connections.vacate(ctx.channel());
+                readOn(ctx);
             }
         }
         super.write(ctx, message, promise);
+    }
+
+    /**
+     * Reads the next request, which Reactor Netty 1.2.18 forgets where the answered one had waited behind another
+     * (reactor-netty issue 4361); the connection would be dead. Only afterwards, when it has taken that from its queue.
+     */
+    private static void readOn(ChannelHandlerContext ctx) {
+        ctx.executor().execute(ctx::read);
     }
 
     @Override

@@ -144,7 +144,7 @@ public final class ScriptedCompletionService implements CompletionService {
         return Flux.defer(() -> {
             requests.add(request);
             active.incrementAndGet();
-            return script.apply(request).doFinally(signal -> active.decrementAndGet());
+            return Flux.defer(() -> script.apply(request)).doFinally(signal -> active.decrementAndGet());
         });
     }
 

@@ -7,12 +7,15 @@ import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Permit;
 import io.idefics.generation.Priority;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -127,6 +130,19 @@ class SlowClientsIT extends WebServerTest {
     }
 
     @Test
+    void pipelinedRequests_leaveTheConnectionToThoseThatFollow() throws IOException {
+        String get = "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n";
+        Socket socket = open(HEAD + "Content-Length: " + HELLO.length() + "\r\n\r\n" + HELLO + get);
+        InputStream in = socket.getInputStream();
+
+        assertThat(response(in)).startsWith("HTTP/1.1 200 ");
+        assertThat(response(in)).startsWith("HTTP/1.1 200 ");
+        socket.getOutputStream().write(get.getBytes(StandardCharsets.US_ASCII));
+
+        assertThat(response(in)).startsWith("HTTP/1.1 200 ");
+    }
+
+    @Test
     void connections_manyAndIdle_makeRoomForOthers() throws IOException {
         for (int i = 0; i < 40; i++) {
             open("");
@@ -175,6 +191,18 @@ class SlowClientsIT extends WebServerTest {
 
     private void awaitBodies(int bodies) {
         await().atMost(PATIENCE).until(() -> limiter.arriving() == bodies);
+    }
+
+    /** Reads one response to its end and returns its headers. */
+    private static String response(InputStream in) throws IOException {
+        StringBuilder headers = new StringBuilder();
+        while (headers.indexOf("\r\n\r\n") < 0) {
+            headers.append((char) in.readNBytes(1)[0]);
+        }
+        Matcher length = Pattern.compile("(?i)\r\ncontent-length: ([0-9]+)\r\n").matcher(headers);
+        assertThat(length.find()).isTrue();
+        assertThat(in.readNBytes(Integer.parseInt(length.group(1)))).isNotEmpty();
+        return headers.toString();
     }
 
     private static String status(Socket socket) throws IOException {
