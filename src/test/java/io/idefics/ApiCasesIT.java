@@ -373,7 +373,7 @@ class ApiCasesIT extends RunningServer {
 
     /** The service answers at once whether it lives, and an ordinary request as it did at first. */
     private void assertAlive() {
-        byte[] health = "GET /actuator/health/liveness HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        byte[] health = "GET /actuator/health/liveness HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
                 .getBytes(StandardCharsets.US_ASCII);
         assertThat(Stream.generate(() -> exchange(health))
                         .limit(5)
@@ -399,8 +399,8 @@ class ApiCasesIT extends RunningServer {
 
     private static byte[] request(String path, JsonNode body) {
         byte[] content = body.toString().getBytes(StandardCharsets.UTF_8);
-        byte[] head = ("POST " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + KEY
-                        + "\r\nContent-Type: application/json\r\nContent-Length: " + content.length + "\r\n\r\n")
+        byte[] head = ("POST " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer "
+                        + KEY + "\r\nContent-Type: application/json\r\nContent-Length: " + content.length + "\r\n\r\n")
                 .getBytes(StandardCharsets.US_ASCII);
         byte[] request = Arrays.copyOf(head, head.length + content.length);
         System.arraycopy(content, 0, request, head.length, content.length);
@@ -408,7 +408,7 @@ class ApiCasesIT extends RunningServer {
     }
 
     private RawReply get(String headers, String pathEnd) {
-        return exchange(("GET /v1/models" + pathEnd + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        return exchange(("GET /v1/models" + pathEnd + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                         + "Authorization: Bearer " + KEY + "\r\n" + headers + "\r\n")
                 .getBytes(StandardCharsets.US_ASCII));
     }
@@ -701,7 +701,7 @@ class ApiCasesIT extends RunningServer {
     }
 
     private static int status(int port, String path) {
-        String request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        String request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         return RawReply.to(port, request.getBytes(StandardCharsets.US_ASCII), SOON)
                 .status();
     }

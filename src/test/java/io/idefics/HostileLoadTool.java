@@ -208,7 +208,8 @@ public final class HostileLoadTool {
 
     private List<Attack> attacks() {
         byte[] idle = head("GET", "/v1/models", "");
-        byte[] headers = ("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nX-Slow: ").getBytes(StandardCharsets.US_ASCII);
+        byte[] headers =
+                ("POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").getBytes(StandardCharsets.US_ASCII);
         byte[] body = join(head("POST", CHAT, "Content-Length: 1000000\r\n"), " ");
         byte[] chunked = head("POST", CHAT, "Transfer-Encoding: chunked\r\n");
         byte[] chunk = ("10000\r\n" + " ".repeat(0x10000) + "\r\n").getBytes(StandardCharsets.US_ASCII);
@@ -354,7 +355,8 @@ public final class HostileLoadTool {
     }
 
     private static byte[] head(String method, String path, String headers) {
-        return (method + " " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + headers + "\r\n")
+        return (method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + headers
+                        + "\r\n")
                 .getBytes(StandardCharsets.US_ASCII);
     }
 

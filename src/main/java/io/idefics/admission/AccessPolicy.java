@@ -7,8 +7,10 @@ import java.util.Set;
  *
  * @param hasKeys whether keys are configured; where none is, what clients present is not looked at
  * @param anonymousScopes what may be done without a key; empty where keys are required
+ * @param localNamesOnly whether requests have to be for localhost or an address. Otherwise a page in a browser on this machine
+ *     could reach a server without keys, by a name of its own that it makes lead here (DNS rebinding)
  */
-public record AccessPolicy(boolean hasKeys, Set<Scope> anonymousScopes) {
+public record AccessPolicy(boolean hasKeys, Set<Scope> anonymousScopes, boolean localNamesOnly) {
 
     private static final String CURES = " Make a key with 'java -jar idefics-server.jar key --name NAME' and add it to"
             + " idefics.access.keys or idefics.access.key-file, or set idefics.access.require-keys=false to let everybody in.";
@@ -34,10 +36,12 @@ public record AccessPolicy(boolean hasKeys, Set<Scope> anonymousScopes) {
             throw new InvalidAccessException("idefics.access.management-keys is true but there is no API key." + CURES);
         }
         if (required) {
-            return new AccessPolicy(true, Set.of());
+            return new AccessPolicy(true, Set.of(), false);
         }
         return new AccessPolicy(
-                hasKeys, loopbackOnly && !hasKeys ? Set.of(Scope.INFERENCE, Scope.ADMIN) : Set.of(Scope.INFERENCE));
+                hasKeys,
+                loopbackOnly && !hasKeys ? Set.of(Scope.INFERENCE, Scope.ADMIN) : Set.of(Scope.INFERENCE),
+                asked == null);
     }
 
     /** Whether every request needs a key. */

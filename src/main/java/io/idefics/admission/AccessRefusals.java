@@ -10,7 +10,7 @@ import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Counts the requests that were refused for their key, and logs them, at most one line each ten seconds. */
+/** Counts the requests that were not let in, and logs them, at most one line each ten seconds. */
 public final class AccessRefusals {
 
     private static final Logger log = LoggerFactory.getLogger(AccessRefusals.class);
@@ -26,7 +26,9 @@ public final class AccessRefusals {
         /** Nobody holds its key. */
         UNKNOWN,
         /** The holder of its key may not do that. */
-        SCOPE
+        SCOPE,
+        /** It came by a name that may not be one of this machine. */
+        HOST
     }
 
     private final Map<Reason, LongAdder> counts = new EnumMap<>(Reason.class);
@@ -60,9 +62,11 @@ public final class AccessRefusals {
         if (now - next >= 0 && nextLine.compareAndSet(next, now + LOG_INTERVAL_NANOS)) {
             long all = total.sum();
             log.warn(
-                    "Refused {} for the API key ({}); {} since the last such line",
+                    "Refused {} for the {}; {} since the last such line",
                     caller,
-                    reason.name().toLowerCase(Locale.ROOT),
+                    reason == Reason.HOST
+                            ? "host name"
+                            : "API key (" + reason.name().toLowerCase(Locale.ROOT) + ")",
                     all - told);
             told = all;
         }

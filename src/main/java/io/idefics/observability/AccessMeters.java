@@ -26,7 +26,7 @@ class AccessMeters implements MeterBinder {
     public void bindTo(MeterRegistry registry) {
         for (Reason reason : Reason.values()) {
             FunctionCounter.builder("idefics.access.refused", refusals, counts -> counts.total(reason))
-                    .description("Requests refused for their API key")
+                    .description("Requests that were not let in, for their API key or host name")
                     .baseUnit("requests")
                     .tag("reason", reason.name().toLowerCase(Locale.ROOT))
                     .register(registry);

@@ -8,11 +8,13 @@ import io.idefics.admission.Caller;
 import io.idefics.admission.Scope;
 import io.idefics.generation.GenerationException;
 import io.idefics.generation.GenerationException.ErrorType;
+import io.netty.util.NetUtil;
 import java.net.InetSocketAddress;
 import java.util.Locale;
 import java.util.Optional;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
+import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatus;
 import org.springframework.web.server.ResponseStatusException;
 import org.springframework.web.server.ServerWebExchange;
@@ -74,6 +76,9 @@ public final class AccessFilter implements WebFilter {
 
     private Caller admitted(ServerWebExchange exchange, Scope needed) {
         Caller anonymous = anonymous(exchange);
+        if (policy.localNamesOnly()) {
+            requireLocalName(exchange, anonymous);
+        }
         Caller caller = policy.hasKeys() ? identified(exchange, anonymous) : anonymous;
         if (caller.scopes().contains(needed)) {
             return caller;
@@ -90,6 +95,29 @@ public final class AccessFilter implements WebFilter {
                 "The API key does not have the scope '" + needed.name().toLowerCase(Locale.ROOT)
                         + "' that this request needs.",
                 null);
+    }
+
+    private void requireLocalName(ServerWebExchange exchange, Caller caller) {
+        for (String host : exchange.getRequest().getHeaders().getOrEmpty(HttpHeaders.HOST)) {
+            if (!isLocalName(host)) {
+                refusals.record(Reason.HOST, caller.name());
+                throw new GenerationException(
+                        ErrorType.FORBIDDEN,
+                        "A server without API keys answers requests for localhost or an address only, not for '"
+                                + JsonField.shorten(host)
+                                + "'. Add a key, or set idefics.access.require-keys=false to let everybody in.",
+                        null);
+            }
+        }
+    }
+
+    /** Whether a name, with or without a port, leads to its own machine wherever it is looked up, or is an address. */
+    static boolean isLocalName(String host) {
+        String name = host.replaceFirst(":[0-9]*$", "").toLowerCase(Locale.ROOT);
+        return name.equals("localhost")
+                || name.endsWith(".localhost")
+                || NetUtil.isValidIpV4Address(name)
+                || name.startsWith("[") && name.endsWith("]") && NetUtil.isValidIpV6Address(name);
     }
 
     private Caller identified(ServerWebExchange exchange, Caller anonymous) {

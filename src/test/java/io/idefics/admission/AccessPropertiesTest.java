@@ -109,18 +109,18 @@ class AccessPropertiesTest {
 
     @ParameterizedTest
     @CsvSource({
-        // required?, keys?, loopback?, is required, anonymous may
-        ", false, true, false, 'ADMIN,INFERENCE'",
-        ", true, true, true, ''",
-        ", true, false, true, ''",
-        "true, true, true, true, ''",
-        "false, false, true, false, 'ADMIN,INFERENCE'",
-        "false, false, false, false, INFERENCE",
-        "false, true, true, false, INFERENCE",
-        "false, true, false, false, INFERENCE"
+        // required?, keys?, loopback?, is required, anonymous may, for local names only
+        ", false, true, false, 'ADMIN,INFERENCE', true",
+        ", true, true, true, '', false",
+        ", true, false, true, '', false",
+        "true, true, true, true, '', false",
+        "false, false, true, false, 'ADMIN,INFERENCE', false",
+        "false, false, false, false, INFERENCE, false",
+        "false, true, true, false, INFERENCE, false",
+        "false, true, false, false, INFERENCE, false"
     })
     void policy_servers_areOpenOnlyWhereAskedForOrOnLoopback(
-            Boolean asked, boolean hasKeys, boolean loopback, boolean required, String anonymous) {
+            Boolean asked, boolean hasKeys, boolean loopback, boolean required, String anonymous, boolean local) {
         AccessProperties properties = properties(asked, hasKeys ? List.of() : null);
 
         AccessPolicy policy = AccessPolicy.of(properties, "0.0.0.0", loopback);
@@ -129,6 +129,7 @@ class AccessPropertiesTest {
         assertThat(policy.hasKeys()).isEqualTo(hasKeys);
         assertThat(policy.anonymousScopes().stream().map(Enum::name).sorted().toList())
                 .isEqualTo(anonymous.isEmpty() ? List.of() : List.of(anonymous.split(",")));
+        assertThat(policy.localNamesOnly()).isEqualTo(local);
     }
 
     @Test

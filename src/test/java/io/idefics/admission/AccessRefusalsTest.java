@@ -42,6 +42,13 @@ class AccessRefusalsTest {
                 .contains("Refused address:192.0.2.9 for the API key (unknown); 1000 since the last such line");
     }
 
+    @Test
+    void record_hostName_isNoMatterOfKeys(CapturedOutput output) {
+        refusals.record(Reason.HOST, "address:127.0.0.1");
+
+        assertThat(output).contains("Refused address:127.0.0.1 for the host name; 1 since the last such line");
+    }
+
     private static long lines(CapturedOutput output) {
         return output.getAll().lines().filter(line -> line.contains("Refused ")).count();
     }

@@ -216,7 +216,7 @@ class AccessIT extends WebServerTest {
     void anyPath_noKey_isUnauthenticatedWhetherThereOrNot(String path) throws IOException {
         for (String method : List.of("GET", "POST", "HEAD", "PUT", "OPTIONS", "TRACE")) {
             assertThat(raw(method + " " + path
-                            + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+                            + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
                     .as(method)
                     .startsWith("HTTP/1.1 401 ");
         }
@@ -250,15 +250,17 @@ class AccessIT extends WebServerTest {
                 "/swagger-ui/index.html"
             })
     void openPath_noKey_isReadButNotWritten(String path) throws IOException {
-        assertThat(raw("GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        assertThat(raw("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                 .startsWith("HTTP/1.1 200 ");
-        assertThat(raw("POST " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+        assertThat(raw("POST " + path
+                        + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
                 .startsWith("HTTP/1.1 401 ");
     }
 
     @Test
     void root_browserWithoutKey_isLedToTheDescription() throws IOException {
-        String accept = "HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: text/html\r\nContent-Length: 0\r\n\r\n";
+        String accept =
+                "HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: text/html\r\nContent-Length: 0\r\n\r\n";
 
         assertThat(raw("GET / " + accept)).startsWith("HTTP/1.1 307 ");
         assertThat(raw("POST / " + accept)).startsWith("HTTP/1.1 401 ");
@@ -286,8 +288,8 @@ class AccessIT extends WebServerTest {
         try (Socket socket = new Socket("localhost", port)) {
             socket.setSoTimeout((int) PATIENCE.toMillis());
             socket.getOutputStream()
-                    .write(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + header
-                                    + UNSENT + "\r\n")
+                    .write(("POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                                    + header + UNSENT + "\r\n")
                             .getBytes(StandardCharsets.US_ASCII));
 
             String answer = readHead(socket.getInputStream());
@@ -306,7 +308,7 @@ class AccessIT extends WebServerTest {
             socket.setSoTimeout((int) PATIENCE.toMillis());
             socket.getOutputStream()
                     .write(("POST " + CHAT
-                                    + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+                                    + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer "
                                     + INFERENCE + "\r\nExpect: 100-continue\r\nContent-Length: " + HELLO.length()
                                     + "\r\n\r\n")
                             .getBytes(StandardCharsets.US_ASCII));
@@ -319,11 +321,11 @@ class AccessIT extends WebServerTest {
 
     @Test
     void post_noKeyAndWholeBody_leavesTheConnectionUsable() throws IOException {
-        String refused =
-                "POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
-                        + "{\"a\":\"b\"}";
-        String allowed = "GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + INFERENCE
-                + "\r\n\r\n";
+        String refused = "POST " + CHAT
+                + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+                + "{\"a\":\"b\"}";
+        String allowed = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer "
+                + INFERENCE + "\r\n\r\n";
 
         assertThat(raw(refused + allowed)).startsWith("HTTP/1.1 401 ").contains("HTTP/1.1 200 ");
     }

@@ -169,7 +169,7 @@ class CallerLimitsIT extends WebServerTest {
         try (Socket socket = new Socket("localhost", port)) {
             socket.setSoTimeout((int) PATIENCE.toMillis());
             OutputStream out = socket.getOutputStream();
-            out.write(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            out.write(("POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                             + "Authorization: Bearer body\r\nContent-Length: 50000000\r\n\r\n")
                     .getBytes(StandardCharsets.US_ASCII));
             out.flush();
@@ -239,7 +239,7 @@ class CallerLimitsIT extends WebServerTest {
 
         try (Socket socket = new Socket("localhost", port)) {
             socket.getOutputStream()
-                    .write(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    .write(("POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                                     + "Authorization: Bearer busy\r\nContent-Length: " + HELLO.length() + "\r\n\r\n"
                                     + HELLO)
                             .getBytes(StandardCharsets.US_ASCII));

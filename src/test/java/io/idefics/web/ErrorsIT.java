@@ -115,8 +115,8 @@ class ErrorsIT extends WebServerTest {
     @ValueSource(strings = {"", "Content-Type: junk\r\n", "Content-Type: \r\n"})
     void post_noUsableContentType_isUnsupported(String header) throws IOException {
         assertBareError(
-                raw("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n" + header
-                        + "\r\n{}"),
+                raw("POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n"
+                        + header + "\r\n{}"),
                 415,
                 "unsupported_media_type");
     }
@@ -140,7 +140,7 @@ class ErrorsIT extends WebServerTest {
 
     @Test
     void head_unknownUrl_hasTheLengthButNoBody() throws IOException {
-        assertThat(raw("HEAD /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        assertThat(raw("HEAD /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
                 .startsWith("HTTP/1.1 404 ")
                 .containsIgnoringCase("content-length: 119\r\n")
                 .endsWith("\r\n\r\n");
@@ -148,9 +148,9 @@ class ErrorsIT extends WebServerTest {
 
     @ParameterizedTest
     @CsvSource({
-        "'GET /v1/models/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400, invalid_request",
+        "'GET /v1/models/%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400, invalid_request",
         "'GET /v1/models HTTP/1.1\r\nHost : x\r\n\r\n', 400, invalid_request",
-        "'POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}', 400,"
+        "'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}', 400,"
                 + " invalid_request"
     })
     void anyMethod_malformedHttp_isRefusedInTheErrorObject(String request, int status, String code) throws IOException {
@@ -159,19 +159,21 @@ class ErrorsIT extends WebServerTest {
 
     @Test
     void get_longUrl_isRefusedInTheErrorObject() throws IOException {
-        assertBareError(raw("GET /" + "x".repeat(9_000) + " HTTP/1.1\r\nHost: x\r\n\r\n"), 414, "url_too_long");
+        assertBareError(raw("GET /" + "x".repeat(9_000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n"), 414, "url_too_long");
     }
 
     @Test
     void get_longHeader_isRefusedInTheErrorObject() throws IOException {
         assertBareError(
-                raw("GET / HTTP/1.1\r\nHost: x\r\nA: " + "x".repeat(17_000) + "\r\n\r\n"), 431, "headers_too_large");
+                raw("GET / HTTP/1.1\r\nHost: localhost\r\nA: " + "x".repeat(17_000) + "\r\n\r\n"),
+                431,
+                "headers_too_large");
     }
 
     @Test
     void post_malformedChunk_isRefusedInTheErrorObject() throws IOException {
         assertBareError(
-                raw("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                raw("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                         + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
                 400,
                 "invalid_request");

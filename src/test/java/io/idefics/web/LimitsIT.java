@@ -217,7 +217,7 @@ class LimitsIT extends WebServerTest {
         Socket socket = new Socket("localhost", port);
         socket.setSoTimeout((int) PATIENCE.toMillis());
         OutputStream out = socket.getOutputStream();
-        String head = "POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        String head = "POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
         out.write((head + rest).getBytes(StandardCharsets.US_ASCII));
         out.flush();
         return socket;

@@ -165,7 +165,8 @@ class OverloadIT extends WebServerTest {
 
         try (Socket socket = new Socket("localhost", port)) {
             OutputStream out = socket.getOutputStream();
-            out.write(("POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
+            out.write(("POST " + CHAT
+                            + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
                             + HELLO.length() + "\r\n\r\n" + HELLO)
                     .getBytes(StandardCharsets.US_ASCII));
             out.flush();

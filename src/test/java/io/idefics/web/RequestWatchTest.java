@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 
 class RequestWatchTest {
 
-    private static final String GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    private static final String GET = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
     private final Connections connections = new Connections(8, 0);
     private final RequestWatch watch = new RequestWatch(connections, Duration.ofSeconds(10));

@@ -33,7 +33,8 @@ import org.springframework.test.context.TestPropertySource;
         })
 class SlowClientsIT extends WebServerTest {
 
-    private static final String HEAD = "POST " + CHAT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    private static final String HEAD =
+            "POST " + CHAT + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     private static final String SLOW_BODY = HEAD + "Content-Length: 1000\r\n\r\n{";
 
     @Autowired
@@ -121,7 +122,7 @@ class SlowClientsIT extends WebServerTest {
 
     @Test
     void pipelinedRequests_areAnsweredInTurn() throws IOException {
-        String get = "GET /v1/models HTTP/1.1\r\nHost: x\r\n";
+        String get = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n";
         Socket socket = open(get + "\r\n" + get + "\r\n" + get + "Connection: close\r\n\r\n");
 
         String responses = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -131,7 +132,7 @@ class SlowClientsIT extends WebServerTest {
 
     @Test
     void pipelinedRequests_leaveTheConnectionToThoseThatFollow() throws IOException {
-        String get = "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n";
+        String get = "GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n";
         Socket socket = open(HEAD + "Content-Length: " + HELLO.length() + "\r\n\r\n" + HELLO + get);
         InputStream in = socket.getInputStream();
 
