@@ -2,14 +2,21 @@ package io.idefics.image;
 
 import io.idefics.image.FetchException.Outcome;
 
-/** How many bytes the pictures of one request may have together. */
+/** How many bytes the pictures of one request of a client may have together. */
 public final class FetchBudget {
 
+    private final String client;
     private final long limit;
     private long taken; // guarded by this
 
-    FetchBudget(long limit) {
+    FetchBudget(String client, long limit) {
+        this.client = client;
         this.limit = limit;
+    }
+
+    /** Whose request it is. */
+    String client() {
+        return client;
     }
 
     /** Takes bytes out of the budget, if so many are left. */

@@ -4,15 +4,23 @@ import io.github.resilience4j.bulkhead.Bulkhead;
 import io.github.resilience4j.bulkhead.BulkheadConfig;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
-/** A bulkhead at which those that find no room wait in turn, without a thread. */
+/**
+ * A bulkhead at which those that find no room wait without a thread: first for the client that has the fewest slots, so that
+ * one with many slow fetches does not hold up the others, then in turn.
+ */
 final class FetchSlots {
 
     private final Bulkhead bulkhead;
     private final Deque<Slot> waiting = new ArrayDeque<>(); // guarded by this
+    private final Map<String, Integer> held = new HashMap<>(); // slots by client; guarded by this
 
     FetchSlots(String name, int slots) {
         this.bulkhead = Bulkhead.of(
@@ -28,18 +36,23 @@ final class FetchSlots {
         return bulkhead.getMetrics().getAvailableConcurrentCalls();
     }
 
-    /** A place in the queue or, once granted, one of the slots; close it in any case. */
-    Slot take() {
-        Slot slot = new Slot();
+    /** A place in the queue or, once granted, one of the slots of a client; close it in any case. */
+    Slot take(String client) {
+        Slot slot = new Slot(client);
         synchronized (this) {
             if (!waiting.isEmpty() || !bulkhead.tryAcquirePermission()) {
                 waiting.add(slot);
                 return slot;
             }
-            slot.held = true;
+            hold(slot);
         }
         slot.granted.tryEmitEmpty();
         return slot;
+    }
+
+    private void hold(Slot slot) {
+        slot.held = true;
+        held.merge(slot.client, 1, Integer::sum);
     }
 
     private void giveBack(Slot slot) {
@@ -50,12 +63,14 @@ final class FetchSlots {
                 return;
             }
             slot.held = false;
-            next = waiting.poll();
-            if (next == null) {
+            held.computeIfPresent(slot.client, (client, slots) -> slots == 1 ? null : slots - 1);
+            if (waiting.isEmpty()) {
                 bulkhead.releasePermission();
                 return;
             }
-            next.held = true;
+            next = Collections.min(waiting, Comparator.comparingInt(waiter -> held.getOrDefault(waiter.client, 0)));
+            waiting.remove(next);
+            hold(next);
         }
         next.granted.tryEmitEmpty();
     }
@@ -64,9 +79,12 @@ final class FetchSlots {
     final class Slot {
 
         private final Sinks.Empty<Void> granted = Sinks.empty();
+        private final String client;
         private boolean held; // guarded by FetchSlots.this
 
-        private Slot() {}
+        private Slot(String client) {
+            this.client = client;
+        }
 
         /** Completes when the fetch may begin. */
         Mono<Void> granted() {

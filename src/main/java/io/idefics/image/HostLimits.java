@@ -78,11 +78,12 @@ final class HostLimits {
      * Runs a request to a host when it is its turn.
      *
      * @param host a name or an address with a port
+     * @param client for whom it is
      * @param deadline for the wait and then, from the first turn on, for the fetch
      */
-    <T> Mono<T> inTurn(String host, FetchDeadline deadline, Mono<T> request) {
+    <T> Mono<T> inTurn(String host, String client, FetchDeadline deadline, Mono<T> request) {
         return Mono.defer(() -> {
-            Turn turn = new Turn(host);
+            Turn turn = new Turn(host, client);
             return turn.granted()
                     .timeout(deadline.left(), Mono.error(turn::tooLate))
                     .then(Mono.defer(() -> {
@@ -124,13 +125,15 @@ final class HostLimits {
     private final class Turn {
 
         private final String host;
+        private final String client;
         private final FetchSlots.Slot ofHost;
         private FetchSlots.@Nullable Slot ofAll; // guarded by this
         private boolean closed; // guarded by this
 
-        Turn(String host) {
+        Turn(String host, String client) {
             this.host = host;
-            this.ofHost = enter(host).take();
+            this.client = client;
+            this.ofHost = enter(host).take(client);
         }
 
         Mono<Void> granted() {
@@ -141,7 +144,7 @@ final class HostLimits {
             if (closed) {
                 return Mono.empty();
             }
-            ofAll = all.take();
+            ofAll = all.take(client);
             return ofAll.granted();
         }
 

@@ -72,9 +72,13 @@ public final class ImageFetcher implements AutoCloseable {
         this.meters = new FetchMeters(registry, () -> properties.maxConcurrentFetches() - limits.free());
     }
 
-    /** The bytes that the pictures of one request may have together. */
-    public FetchBudget budget() {
-        return new FetchBudget(properties.requestByteLimit());
+    /**
+     * The bytes that the pictures of one request may have together.
+     *
+     * @param client whose request it is; of several, each gets its share of the fetches that run at one time
+     */
+    public FetchBudget budget(String client) {
+        return new FetchBudget(client, properties.requestByteLimit());
     }
 
     /** Whether a picture is fetched from somewhere; otherwise the reference holds it. */
@@ -84,7 +88,7 @@ public final class ImageFetcher implements AutoCloseable {
 
     /** The bytes of a picture of a request that has no other. */
     public Mono<byte[]> fetch(ImageRef ref) {
-        return fetch(ref, budget());
+        return fetch(ref, budget(""));
     }
 
     /**
@@ -210,7 +214,11 @@ public final class ImageFetcher implements AutoCloseable {
                     : Mono.error(fetch.budget().exceeded());
         }
         FetchCache.Entry asked = kept != null && kept.hasValidator() ? kept : null;
-        return limits.inTurn(url.hostAndPort(), fetch.deadline(), client.get(url, asked, fetch.budget()))
+        return limits.inTurn(
+                        url.hostAndPort(),
+                        fetch.budget().client(),
+                        fetch.deadline(),
+                        client.get(url, asked, fetch.budget()))
                 .doOnNext(reply -> {
                     if (reply instanceof ImageClient.Body body) {
                         meters.fetched(body.bytes().length);

@@ -86,17 +86,21 @@ public final class EngineCompletionService implements CompletionService {
 
     @Override
     public Flux<GenerationEvent> complete(GenerationRequest request) {
-        return Flux.defer(() -> prepare(request, fetcher.budget()).flatMapMany(Function.identity()));
+        return Flux.defer(() -> prepare(request, budget(request.client())).flatMapMany(Function.identity()));
     }
 
     @Override
     public Mono<List<Flux<GenerationEvent>>> prepare(List<GenerationRequest> prompts, int atOnce) {
         return Mono.defer(() -> {
-            FetchBudget budget = fetcher.budget();
+            FetchBudget budget = budget(prompts.get(0).client());
             return Flux.fromIterable(prompts)
                     .flatMapSequential(prompt -> prepare(prompt, budget), atOnce)
                     .collectList();
         });
+    }
+
+    private FetchBudget budget(Client client) {
+        return fetcher.budget(client.name());
     }
 
     private Mono<Flux<GenerationEvent>> prepare(GenerationRequest request, FetchBudget budget) {
@@ -122,7 +126,7 @@ public final class EngineCompletionService implements CompletionService {
                     .subscribeOn(workers)
                     .flatMap(scores -> reserved(
                                     client, new Work(scores.tokens(), 0, pictures(conversation, scores.prompt())))
-                            .then(images(conversation, scores.prompt(), parts, client, fetcher.budget()))
+                            .then(images(conversation, scores.prompt(), parts, client, budget(client)))
                             .flatMap(images -> scores.compute(host.pool()::generate, images, client))
                             .doOnNext(answer ->
                                     client.account().charge(answer.usage().totalTokens())));

@@ -136,7 +136,7 @@ class FetchLimitsTest {
     @Test
     void fetch_morePicturesThanOneRequestMayHave_isRefused() {
         ImageFetcher fetcher = fetcher("max-request-bytes", "1500B");
-        FetchBudget budget = fetcher.budget();
+        FetchBudget budget = fetcher.budget("client");
 
         fetcher.fetch(ref("a.test", "ok"), budget).block(PATIENCE);
         assertThatExceptionOfType(GenerationException.class)
@@ -219,7 +219,7 @@ class FetchLimitsTest {
         near.put("a.test", "93.184.216.34");
         try {
             ImageFetcher fetcher = fetcher(near, "fetch-cache-size", "1MB", "max-request-bytes", "12B");
-            FetchBudget budget = fetcher.budget();
+            FetchBudget budget = fetcher.budget("client");
 
             assertThat(text(fetcher.fetch(new ImageRef("http://a.test/fresh", "url"), budget)))
                     .isEqualTo("fresh");
