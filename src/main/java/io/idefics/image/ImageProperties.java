@@ -32,7 +32,8 @@ import org.springframework.validation.annotation.Validated;
  * @param maxDecodingBytes memory that all decoding at one time may take, on the Java heap and beside it; further pictures
  *     wait, and one that takes more on its own is refused; by default half of the Java heap, 640 MB at most
  * @param decodeTimeout how long one picture may wait for memory, and how long it may be decoded
- * @param maxConcurrentFetches fetches at one time; further ones wait for up to the fetch timeout
+ * @param maxConcurrentFetches fetches at one time; further ones wait for up to the fetch timeout, and those of the client
+ *     that has the fewest come first
  * @param cacheSize memory for decoded and resized pictures, so that the next turn of a conversation does not decode them
  *     again; 0 for none, by default a sixteenth of the Java heap
  * @param trustedHosts hosts that pictures are fetched from although they have private addresses or a port of their own,
