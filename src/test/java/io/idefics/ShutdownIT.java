@@ -21,16 +21,7 @@ class ShutdownIT {
     void terminate_streamThatTakesLonger_endsWithAnError() throws Exception {
         try (ServerProcess server =
                 ServerProcess.start(directory, List.of(), "--spring.lifecycle.timeout-per-shutdown-phase=4s")) {
-            String endless = RunningServer.request(RunningServer.userMessage("Tell me a story."))
-                    .put("stream", true)
-                    .put("min_tokens", 1900)
-                    .put("max_tokens", 1900)
-                    .toString();
-            Iterator<String> lines = server.lines(endless).join().iterator();
-            String line = lines.next();
-            while (!line.matches(".*\"content\":\"[^\"]+\".*")) {
-                line = lines.next();
-            }
+            Iterator<String> lines = endlessAnswer(server);
 
             server.signal("TERM");
 
@@ -41,5 +32,35 @@ class ShutdownIT {
                     .hasSize(1);
             await().atMost(Duration.ofSeconds(60)).until(() -> !server.isAlive());
         }
+    }
+
+    @Test
+    void terminateTwice_streamThatTakesLonger_endsAtOnce() throws Exception {
+        try (ServerProcess server =
+                ServerProcess.start(directory, List.of(), "--spring.lifecycle.timeout-per-shutdown-phase=10m")) {
+            Iterator<String> unused = endlessAnswer(server);
+            server.signal("TERM");
+            await().atMost(Duration.ofSeconds(60)).until(() -> server.log().contains("Commencing graceful shutdown"));
+            assertThat(server.isAlive()).isTrue();
+
+            server.signal("INT");
+
+            await().atMost(Duration.ofSeconds(10)).until(() -> !server.isAlive());
+        }
+    }
+
+    /** What follows the first words of an answer of 1900 tokens. */
+    private static Iterator<String> endlessAnswer(ServerProcess server) {
+        String endless = RunningServer.request(RunningServer.userMessage("Tell me a story."))
+                .put("stream", true)
+                .put("min_tokens", 1900)
+                .put("max_tokens", 1900)
+                .toString();
+        Iterator<String> lines = server.lines(endless).join().iterator();
+        String line = lines.next();
+        while (!line.matches(".*\"content\":\"[^\"]+\".*")) {
+            line = lines.next();
+        }
+        return lines;
     }
 }
