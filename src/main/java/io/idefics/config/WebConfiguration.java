@@ -77,8 +77,10 @@ public class WebConfiguration {
 
     private static final Logger log = LoggerFactory.getLogger(WebConfiguration.class);
 
-    /** The share of open files that is kept for pictures, models and logs. */
+    /** The share of open files that is kept for pictures, models, logs, and connections that give way to others. */
     private static final int RESERVED_FILES_SHARE = 8;
+
+    private static final int MIN_RESERVED_FILES = 32;
 
     /** What a page may read of an answer besides its body. */
     private static final List<String> EXPOSED_HEADERS = List.of(
@@ -274,7 +276,8 @@ public class WebConfiguration {
         int most = properties.maxConnections();
         if (ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix) {
             long files = unix.getMaxFileDescriptorCount();
-            long room = files - unix.getOpenFileDescriptorCount() - files / RESERVED_FILES_SHARE;
+            long reserved = Math.max(MIN_RESERVED_FILES, files / RESERVED_FILES_SHARE);
+            long room = files - unix.getOpenFileDescriptorCount() - reserved;
             if (room < most) {
                 most = (int) Math.max(1, room);
                 log.info("The process may open {} files, so there are at most {} connections", files, most);
