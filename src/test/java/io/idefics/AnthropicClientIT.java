@@ -2,6 +2,7 @@ package io.idefics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.awaitility.Awaitility.await;
 
 import com.anthropic.client.AnthropicClient;
 import com.anthropic.client.okhttp.AnthropicOkHttpClient;
@@ -210,6 +211,7 @@ class AnthropicClientIT extends RunningServer {
 
     @Test
     void create_noRoom_isOverloaded() {
+        await().atMost(PATIENCE).until(() -> room.requests() == 0);
         List<Permit> permits = new ArrayList<>();
         int free = room.available();
         for (int i = 0; i < free; i++) {

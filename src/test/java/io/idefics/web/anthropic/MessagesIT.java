@@ -1,6 +1,7 @@
 package io.idefics.web.anthropic;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.idefics.admission.ConcurrencyLimiter;
@@ -197,6 +198,7 @@ class MessagesIT extends WebServerTest {
 
     @Test
     void create_noRoom_isOverloaded() {
+        await().atMost(PATIENCE).until(() -> limiter.requests() == 0);
         List<Permit> permits = new ArrayList<>();
         int room = limiter.available();
         for (int i = 0; i < room; i++) {
