@@ -131,6 +131,7 @@ class SpringAiIT extends ClientOfRunningServer {
         private static Prompt prompt(Chat chat, boolean streamed) {
             OpenAiChatOptions.Builder options = OpenAiChatOptions.builder()
                     .model(chat.model())
+                    .temperature(0.0) // 0.7 otherwise
                     .topP(chat.topP())
                     .streamUsage(streamed);
             if (!chat.logitBias().isEmpty()) {

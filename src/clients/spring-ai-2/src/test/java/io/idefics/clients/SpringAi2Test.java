@@ -164,6 +164,7 @@ class SpringAi2Test implements ClientContract {
         private static Prompt prompt(Chat chat, boolean streamed) {
             OpenAiChatOptions.Builder options = OpenAiChatOptions.builder()
                     .model(chat.model())
+                    .temperature(0.0) // 0.7 otherwise
                     .topP(chat.topP())
                     .streamUsage(streamed);
             if (!chat.logitBias().isEmpty()) {
