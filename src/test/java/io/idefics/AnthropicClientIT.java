@@ -2,7 +2,6 @@ package io.idefics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
-import static org.awaitility.Awaitility.await;
 
 import com.anthropic.client.AnthropicClient;
 import com.anthropic.client.okhttp.AnthropicOkHttpClient;
@@ -24,7 +23,6 @@ import com.anthropic.models.messages.RawMessageStreamEvent;
 import com.anthropic.models.messages.StopReason;
 import com.anthropic.models.messages.TextBlockParam;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.idefics.admission.ConcurrencyLimiter;
 import io.idefics.admission.Permit;
 import io.idefics.generation.Priority;
 import io.idefics.testing.MiniEvaluation;
@@ -37,7 +35,6 @@ import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.springframework.beans.factory.annotation.Autowired;
 
 /** Anthropic's own client finds what it expects. */
 class AnthropicClientIT extends RunningServer {
@@ -47,9 +44,6 @@ class AnthropicClientIT extends RunningServer {
             "properties", JsonValue.from(Map.of("seen", Map.of("type", "boolean"))),
             "required", JsonValue.from(List.of("seen")),
             "additionalProperties", JsonValue.from(false));
-
-    @Autowired
-    private ConcurrencyLimiter room;
 
     private AnthropicClient client;
 
@@ -211,11 +205,11 @@ class AnthropicClientIT extends RunningServer {
 
     @Test
     void create_noRoom_isOverloaded() {
-        await().atMost(PATIENCE).until(() -> room.requests() == 0);
+        awaitIdle(PATIENCE);
         List<Permit> permits = new ArrayList<>();
-        int free = room.available();
+        int free = limiter.available();
         for (int i = 0; i < free; i++) {
-            permits.add(room.acquire(Priority.NORMAL));
+            permits.add(limiter.acquire(Priority.NORMAL));
         }
         try {
             assertThatExceptionOfType(OverloadedException.class)

@@ -12,6 +12,7 @@ import io.netty.util.NetUtil;
 import java.net.InetSocketAddress;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import org.springframework.core.Ordered;
 import org.springframework.core.annotation.Order;
 import org.springframework.http.HttpHeaders;
@@ -30,6 +31,7 @@ import reactor.core.publisher.Mono;
 public final class AccessFilter implements WebFilter {
 
     private static final String CALLER = Caller.class.getName();
+    private static final Pattern PORT = Pattern.compile(":[0-9]*$");
     private static final String API = AccessFilter.class.getName() + ".api";
 
     private final AccessRules rules;
@@ -112,8 +114,8 @@ public final class AccessFilter implements WebFilter {
     }
 
     /** Whether a name, with or without a port, leads to its own machine wherever it is looked up, or is an address. */
-    static boolean isLocalName(String host) {
-        String name = host.replaceFirst(":[0-9]*$", "").toLowerCase(Locale.ROOT);
+    private static boolean isLocalName(String host) {
+        String name = PORT.matcher(host).replaceFirst("").toLowerCase(Locale.ROOT);
         return name.equals("localhost")
                 || name.endsWith(".localhost")
                 || NetUtil.isValidIpV4Address(name)

@@ -7,7 +7,6 @@ import io.idefics.admission.AccessRefusals;
 import io.idefics.admission.AccessRefusals.Reason;
 import io.idefics.admission.ApiKey;
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -403,16 +402,5 @@ class AccessIT extends WebServerTest {
             socket.getOutputStream().write(request.getBytes(StandardCharsets.ISO_8859_1));
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         }
-    }
-
-    /** The head of an answer. */
-    private static String readHead(InputStream in) throws IOException {
-        StringBuilder head = new StringBuilder();
-        while (head.indexOf("\r\n\r\n") < 0) {
-            int next = in.read();
-            assertThat(next).as("end after: %s", head).isNotNegative();
-            head.append((char) next);
-        }
-        return head.toString();
     }
 }

@@ -194,16 +194,13 @@ class SlowClientsIT extends WebServerTest {
         await().atMost(PATIENCE).until(() -> limiter.arriving() == bodies);
     }
 
-    /** Reads one response to its end and returns its headers. */
+    /** Reads one response to its end and returns its status and headers. */
     private static String response(InputStream in) throws IOException {
-        StringBuilder headers = new StringBuilder();
-        while (headers.indexOf("\r\n\r\n") < 0) {
-            headers.append((char) in.readNBytes(1)[0]);
-        }
-        Matcher length = Pattern.compile("(?i)\r\ncontent-length: ([0-9]+)\r\n").matcher(headers);
+        String head = readHead(in);
+        Matcher length = Pattern.compile("(?i)\r\ncontent-length: ([0-9]+)\r\n").matcher(head);
         assertThat(length.find()).isTrue();
         assertThat(in.readNBytes(Integer.parseInt(length.group(1)))).isNotEmpty();
-        return headers.toString();
+        return head;
     }
 
     private static String status(Socket socket) throws IOException {

@@ -119,6 +119,17 @@ public abstract class WebServerTest {
         return copy.toPrettyString();
     }
 
+    /** The status and headers of the next response of a connection, of which nothing more is read. */
+    protected static String readHead(InputStream in) throws IOException {
+        StringBuilder head = new StringBuilder();
+        while (head.indexOf("\r\n\r\n") < 0) {
+            int next = in.read();
+            assertThat(next).as("end after: %s", head).isNotNegative();
+            head.append((char) next);
+        }
+        return head.toString();
+    }
+
     protected static String resource(String path) {
         try (InputStream in = WebServerTest.class.getResourceAsStream(path)) {
             return new String(Objects.requireNonNull(in, path).readAllBytes(), StandardCharsets.UTF_8);
